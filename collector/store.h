@@ -1,0 +1,87 @@
+/* store.h - the journal on disk and what is derived from it; the only door to a database. store_sqlite.c is the embedded default.
+ * One thread owns a writing store (all writes and all checkpoints go through that one connection); any thread may open its own
+ * read-only store. Entries are safe on disk once store_commit() has returned 0, and not before. Times: microseconds. */
+#ifndef COLLECTOR_STORE_H
+#define COLLECTOR_STORE_H
+
+#include "base/buf.h"
+#include "base/sha256.h"
+#include "collector/engine/engine.h"
+
+/* ENTRY_BATCH's bytes are a sealed batch; every other kind's are the JSON object that replay reads. */
+#define ENTRY_KINDS(X)                                                                  \
+	X(SERVICE, "service") X(DEPLOY, "deploy") X(DEPLOY_PATCH, "deploy_patch") X(PURGE, "purge") \
+	X(PURGE_PATCH, "purge_patch") X(BATCH, "batch") X(AGENT, "agent") X(MESH, "mesh")        \
+	X(ROLLOUT, "rollout") X(PODS, "pods") X(COLLECTOR, "collector") X(CLOCK, "clock") X(OBSERVATION, "observation")
+#define X(id, name) ENTRY_##id,
+enum entry_kind { ENTRY_KINDS(X) ENTRY_KIND_COUNT };
+#undef X
+const char *entry_kind_name(enum entry_kind k);
+bool entry_kind_from(struct str name, enum entry_kind *ret);
+
+struct entry {
+	int64_t position;       /* given by store_append */
+	int64_t received_at_us;
+	enum entry_kind kind;
+	struct str service;     /* empty where it concerns none */
+	struct str bytes;
+	/* ENTRY_BATCH only */
+	struct str agent, region;
+	uint64_t epoch, number;
+	uint32_t raw_size;
+	int64_t clock_offset_us; /* already decided: added to every observed_at */
+	int64_t clock_uncertainty_us;
+};
+
+struct store;
+enum store_mode { STORE_WRITE, STORE_READ };
+/* uri: "sqlite:PATH" or a path. Creates and migrates when writing. ERR_CORRUPT says what to do. */
+MUST_USE int store_open(const char *uri, enum store_mode mode, struct store **ret, struct err *err);
+void store_close(struct store *st); /* NULL is fine; an open group is rolled back */
+
+/* -- the writer -- */
+MUST_USE int store_begin(struct store *st, struct err *err);
+/* Appends to the open group and sets e->position. A batch seen before with the same bytes: 0, *ret_duplicate true, nothing
+ * appended. With other bytes: ERR_EXISTS. ERR_FULL / ERR_IO: the whole group is gone; begin it again later. */
+MUST_USE int store_append(struct store *st, struct entry *e, bool *ret_duplicate, struct err *err);
+MUST_USE int store_mark_alive(struct store *st, int64_t now_us, struct err *err); /* inside a group: time has durably come this far */
+MUST_USE int store_commit(struct store *st, struct err *err);
+void store_rollback(struct store *st);
+/* Inside a group; the same key again is harmless. */
+MUST_USE int store_put_transition(struct store *st, const struct transition *t, struct err *err);
+MUST_USE int store_put_verdict(struct store *st, const struct deploy_change *c, struct err *err);
+MUST_USE int store_put_snapshot(struct store *st, int64_t position, int64_t now_us, struct str bytes, struct err *err);
+/* Deletes a small step of what is older and covered by a snapshot; *ret_more: call again. */
+struct store_retention {
+	int64_t observations_us, events_us, transitions_us;
+};
+MUST_USE int store_prune(struct store *st, const struct store_retention *r, int64_t now_us, bool *ret_more, struct err *err);
+MUST_USE int store_checkpoint(struct store *st, struct err *err);
+
+/* -- agents' credentials: two valid tokens at a time, hashed -- */
+struct agent_record {
+	struct str name, region;
+	struct sha256 token, token_old;
+	bool has_old, revoked;
+	int64_t enrolled_at_us;
+};
+MUST_USE int store_put_agent(struct store *st, const struct agent_record *a, struct err *err);
+MUST_USE int store_each_agent(struct store *st, int (*each)(void *ctx, const struct agent_record *a), void *ctx, struct err *err);
+
+/* -- reading -- */
+MUST_USE int store_snapshot(struct store *st, struct buf *ret_bytes, int64_t *ret_position, struct err *err); /* ERR_NOT_FOUND */
+int64_t store_alive_at_us(struct store *st); /* TIME_NONE: never */
+int64_t store_last_position(struct store *st);
+int64_t store_last_received_us(struct store *st); /* TIME_NONE: empty */
+/* Entries with position > after, in order; each() returning nonzero ends it and is returned. Borrowed for the call. */
+MUST_USE int store_each_entry(struct store *st, int64_t after, int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err);
+/* Batches of a service with received_at in [from, to), for a cell's history. */
+MUST_USE int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
+	int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err);
+MUST_USE int store_each_transition(struct store *st, struct str service, struct str endpoint, struct str edge, int64_t from_us, int64_t to_us,
+	size_t limit, int (*each)(void *ctx, const struct transition *t), void *ctx, struct err *err);
+void store_set_deadline(struct store *st, int64_t boot_deadline_us); /* read statements give up after it: ERR_TIMEOUT */
+int64_t store_count(struct store *st, const char *what); /* "batches", "entries", "transitions", "results": for tests and metrics */
+int64_t store_disk_bytes(struct store *st);              /* database and WAL */
+
+#endif
