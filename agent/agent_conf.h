@@ -1,0 +1,45 @@
+/* agent_conf.h - agent.yaml. Read once at start and on SIGHUP; read-only in between. */
+#ifndef AGENT_CONF_H
+#define AGENT_CONF_H
+
+#include "agent/spool.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "proto/limits.h"
+
+struct agent_conf {
+	char *name, *region;
+	double latitude, longitude;      /* both 0: not told */
+	char *collector;                 /* tls+tcp://host:port or tcp://host:port */
+	struct {
+		char *ca, *cert, *key;   /* files; ca NULL: the system's */
+		char *server_name;       /* NULL: the host of collector */
+	} tls;
+	char *token;                     /* as enrolled: "tmk_..." */
+	unsigned char token_bytes[HELLO_TOKEN_BYTES];
+	struct {
+		char *dir;
+		int64_t max_size, max_age_us;
+	} spool;
+	const char **allow_networks;     /* CIDR, checked: private and loopback addresses that may be probed all the same */
+	size_t n_allow_networks;
+	const char **allow_hosts;        /* host names, "*.example.com" for subdomains; none: any host */
+	size_t n_allow_hosts;
+	double max_rate, max_rate_per_host; /* probes per second */
+	int64_t max_inflight;
+	char *user_agent;
+	bool insecure;                   /* plain tcp:// beyond loopback */
+	int log_level, log_format;       /* enum log_level, enum log_format */
+	/* below: agent_conf.c's */
+	struct conf *file;
+	const struct conf_node *location_node, *networks_node, *hosts_node;
+};
+
+MUST_USE int agent_conf_load(const char *path, struct agent_conf **ret, struct err *err);
+/* name is what errors call the file. */
+MUST_USE int agent_conf_parse(struct str text, const char *name, struct agent_conf **ret, struct err *err);
+void agent_conf_free(struct agent_conf *c); /* NULL is fine */
+/* The reference of every key, for --help. */
+void agent_conf_describe(struct buf *out);
+
+#endif
