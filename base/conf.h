@@ -60,6 +60,9 @@ struct str conf_scalar(const struct conf_node *n);             /* after ${} was 
 int conf_error(const struct conf *c, const struct conf_node *n, struct err *err, int code, const char *fmt, ...)
 	PRINTF_LIKE(5, 6);
 
+/* A relative path in a file means: from the folder of that file. Owned by the conf, or path itself. */
+const char *conf_path(struct conf *c, const char *path);
+
 /* The reference of these fields as lines "key  type  default  says", for --help and the README. */
 void conf_describe(const struct conf_field *fields, const char *prefix, struct buf *out);
 
