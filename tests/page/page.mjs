@@ -1,0 +1,195 @@
+// page.mjs - what a person sees on the page, checked in Chromium against canned answers of the collector.
+import { strict as assert } from "node:assert";
+import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const require = createRequire(new URL("../../web/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+const dist = process.argv[2];
+const shots = process.env.TIDEMARK_SHOTS;
+
+// -- a collector that says what we tell it ---------------------------------------------------------------------------
+
+const minutesAgo = (m) => new Date(Date.now() - m * 60000).toISOString();
+const endpoints = [
+	{ id: "version", url: "https://shop.example/version" },
+	{ id: "version-format-json", url: "https://shop.example/version?format=json" },
+];
+function cell(edge, endpoint, region, state, more = {}) {
+	return {
+		service: "shop", endpoint, edge, vendor: edge.split(":")[0], pop: edge.split(":")[1], state, version: state === "fresh" ? "v2" : "v1",
+		expected: "v2", staleness_s: state === "stale" ? 252 : null, stale_since: null, behind: state === "stale" ? 1 : 0, cause: null,
+		cached_at: minutesAgo(240), age_s: 14400, ttl_s: 72000, cache: "hit", last_seen: minutesAgo(0), agents: [`${region}-1`],
+		regions: [region], converged: state === "fresh", ...more,
+	};
+}
+const world = {
+	token: "",
+	services: [{
+		name: "shop", endpoints, interval_s: 30, current: { version: "v2", deploy: "d_1", live_at: minutesAgo(5) }, rolling: null,
+		cells: { fresh: 3, stale: 1, silent: 1, failing: 1 }, verdict: "converging",
+	}],
+	cells: [
+		cell("cloudfront:FRA56-P3", "version", "eu", "fresh"), cell("cloudfront:FRA56-P3", "version-format-json", "eu", "stale"),
+		cell("fastly:NRT", "version", "ap", "fresh", { age_s: 3 }), cell("fastly:NRT", "version-format-json", "ap", "fresh"),
+		cell("self:sfo", "version", "us", "silent"), cell("self:sfo", "version-format-json", "us", "failing", { version: null }),
+	],
+	deploys: [{
+		id: "d_1", service: "shop", version: "v2", verdict: "converging", reason: null, started_at: minutesAgo(6), live_at: minutesAgo(5),
+		live_source: "declared", decided_at: null, advisories: [], next: [],
+		propagation: {
+			known: 6, observed: 4, converged: 3, converged_share: 0.75, coverage: 0.667, t50_s: [3, 8.5], t90_s: null, t100_s: null,
+		},
+	}],
+	agents: [
+		{ name: "eu-1", region: "eu", state: "connected", last_seen: minutesAgo(0), last_result: minutesAgo(0), software: "tidemark-agent 0.1.0", clock_suspect: false, results: 100 },
+		{ name: "us-1", region: "us", state: "silent", last_seen: minutesAgo(9), last_result: minutesAgo(9), software: null, clock_suspect: true, results: 3 },
+	],
+	points: [{ t_s: 3, earliest: 0.25, latest: 0 }, { t_s: 8.5, earliest: 0.75, latest: 0.5 }, { t_s: 20, earliest: 0.75, latest: 0.75 }],
+};
+const readers = new Set();
+function tell(event, data) {
+	for (const r of readers) r.write(`event: ${event}\nid: 7.${readers.size}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+const types = { html: "text/html", js: "text/javascript", css: "text/css" };
+const server = createServer((q, a) => {
+	const path = new URL(q.url, "http://x").pathname;
+	const json = (body, status = 200) => {
+		a.writeHead(status, { "content-type": "application/json" });
+		a.end(JSON.stringify(body));
+	};
+	if (path.startsWith("/api/") && world.token && q.headers.authorization !== `Bearer ${world.token}`)
+		return json({ title: "Unauthorized", detail: "a token is needed" }, 401);
+	const lists = { services: world.services, cells: world.cells, deploys: world.deploys, agents: world.agents };
+	const name = path.replace("/api/v1/", "");
+	if (lists[name]) return json({ items: lists[name], next: null });
+	if (path === "/api/v1/stream") {
+		a.writeHead(200, { "content-type": "text/event-stream" });
+		a.write(": hello\n\n");
+		readers.add(a);
+		q.on("close", () => readers.delete(a));
+		return;
+	}
+	if (path.endsWith("/propagation")) return json({ id: "d_1", points: world.points });
+	if (path.endsWith("/history")) return json({ transitions: [{ at: minutesAgo(4), from: "fresh", to: "stale", version: "v1" }], results: [] });
+	const file = path === "/" ? "index.html" : path.slice(1);
+	const headers = { "content-type": types[file.split(".").pop()] ?? "text/plain",
+		"content-security-policy": "default-src 'self'; style-src 'self'; img-src 'self' data:" };
+	try {
+		const body = readFileSync(join(dist, file));
+		a.writeHead(200, headers);
+		a.end(body);
+	} catch {
+		a.writeHead(404);
+		a.end();
+	}
+});
+await new Promise((up) => server.listen(0, "127.0.0.1", up));
+const url = `http://127.0.0.1:${server.address().port}/`;
+
+// -- the tests -------------------------------------------------------------------------------------------------------
+
+const browser = await chromium.launch({
+	executablePath: "/usr/bin/chromium",
+	args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync"],
+});
+let passed = 0;
+let failed = 0;
+async function test(says, viewport, body) {
+	const context = await browser.newContext({ viewport, reducedMotion: "reduce" });
+	const page = await context.newPage();
+	page.setDefaultTimeout(10000);
+	const errors = [];
+	page.on("pageerror", (e) => errors.push(e.message));
+	page.on("console", (m) => m.type() === "error" && !/Failed to load resource|net::ERR/.test(m.text()) && errors.push(m.text()));
+	try {
+		await page.goto(url);
+		await body(page);
+		assert.deepEqual(errors, [], "nothing is thrown, and nothing breaks the content security policy");
+		console.log(`ok   ${says}`);
+		passed++;
+	} catch (e) {
+		console.log(`FAIL ${says}\n${e.stack}`);
+		failed++;
+	}
+	await context.close();
+}
+const desktop = { width: 1360, height: 900 };
+const phone = { width: 375, height: 812 };
+const shot = (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+const stale = (page) => page.getByRole("button", { name: /FRA56-P3 version-format-json: stale/ });
+
+await test("a stale cell says what it serves and for how long, in words and not by colour alone", desktop, async (page) => {
+	const text = await stale(page).innerText();
+	assert.match(text, /▲/);
+	assert.match(text, /stale/);
+	assert.match(text, /v1/);
+	assert.match(text, /4m 12s/);
+	await page.locator(".curve canvas").waitFor();
+	await shot(page, "desktop");
+});
+await test("the page shows the deploy's verdict, share and bounds", desktop, async (page) => {
+	const panel = page.getByRole("region", { name: "deploy" });
+	await panel.getByText("converging").waitFor();
+	const text = await panel.innerText();
+	assert.match(text, /75\.0%/);
+	assert.match(text, /3\.0s – 8\.5s|3s – 8\.5s/);
+	assert.match(text, /not yet/);
+});
+await test("agents are listed with their state; one whose clock is off says so", desktop, async (page) => {
+	const row = page.getByRole("row", { name: /us-1/ });
+	assert.match(await row.innerText(), /silent, clock off/);
+});
+await test("a cell that turns fresh changes on the page without a reload", desktop, async (page) => {
+	await stale(page).waitFor();
+	await page.getByText("● live").waitFor();
+	tell("cell", cell("cloudfront:FRA56-P3", "version-format-json", "eu", "fresh"));
+	await page.getByRole("button", { name: /FRA56-P3 version-format-json: fresh/ }).waitFor();
+});
+await test("a cell opens with its evidence and history", desktop, async (page) => {
+	await stale(page).click();
+	const panel = page.getByRole("complementary", { name: "cell" });
+	assert.match(await panel.innerText(), /should serve\s+v2/);
+	await panel.getByText("fresh → stale").waitFor();
+	await shot(page, "cell");
+});
+await test("a lost collector is said loudly, and the page comes back by itself", desktop, async (page) => {
+	await page.getByText("● live").waitFor();
+	for (const r of readers) r.destroy();
+	world.token = "nobody knows it";
+	await page.getByText(/asks for a token/).waitFor();
+	world.token = "";
+	await page.getByLabel(/asks for a token/).fill("any");
+	await page.getByRole("button", { name: "open" }).click();
+	await page.getByText("● live").waitFor();
+});
+await test("with tokens, the page asks for one and opens with it", desktop, async (page) => {
+	world.token = "tmk_secret";
+	await page.reload();
+	await page.getByLabel(/asks for a token/).fill("tmk_secret");
+	await page.getByRole("button", { name: "open" }).click();
+	await stale(page).waitFor();
+	world.token = "";
+});
+await test("on a phone nothing is wider than the screen, and every cell names its endpoint", phone, async (page) => {
+	await stale(page).waitFor();
+	const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+	assert.equal(wide, 0);
+	await shot(page, "phone");
+});
+await test("only what is not fresh, when asked", desktop, async (page) => {
+	await stale(page).waitFor();
+	await page.getByRole("button", { name: /not fresh 3/ }).click();
+	assert.equal(await page.getByRole("button", { name: /NRT version:/ }).count(), 0);
+	assert.equal(await stale(page).count(), 1);
+});
+
+await browser.close();
+for (const r of readers) r.destroy();
+server.close();
+server.closeAllConnections();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
