@@ -8,7 +8,8 @@
 #include "base/sha256.h"
 #include "collector/engine/engine.h"
 
-/* ENTRY_BATCH's bytes are a sealed batch; every other kind's are the JSON object that replay reads. */
+/* ENTRY_BATCH's bytes are a sealed batch; every other kind's are the JSON object that replay reads (entry_json.h).
+ * The order is on disk: kinds are only ever added at the end. */
 #define ENTRY_KINDS(X)                                                                  \
 	X(SERVICE, "service") X(DEPLOY, "deploy") X(DEPLOY_PATCH, "deploy_patch") X(PURGE, "purge") \
 	X(PURGE_PATCH, "purge_patch") X(BATCH, "batch") X(AGENT, "agent") X(MESH, "mesh")        \
@@ -35,14 +36,19 @@ struct entry {
 
 struct store;
 enum store_mode { STORE_WRITE, STORE_READ };
-/* uri: "sqlite:PATH" or a path. Creates and migrates when writing. ERR_CORRUPT says what to do. */
+/* uri: "sqlite:PATH" or a path. Creates and migrates when writing. ERR_CORRUPT: damaged or another program's, and what to
+ * do. ERR_BUSY: another collector writes to it. ERR_UNSUPPORTED: a newer schema. ERR_NOT_FOUND: reading, and no file. */
 MUST_USE int store_open(const char *uri, enum store_mode mode, struct store **ret, struct err *err);
 void store_close(struct store *st); /* NULL is fine; an open group is rolled back */
+/* An fsync failed: what the disk holds is unknown and nothing more will be written. Close, exit, start again: agents send
+ * again what was not acknowledged. Every other ERR_IO and ERR_FULL may pass by itself. */
+bool store_must_close(const struct store *st);
 
 /* -- the writer -- */
 MUST_USE int store_begin(struct store *st, struct err *err);
-/* Appends to the open group and sets e->position. A batch seen before with the same bytes: 0, *ret_duplicate true, nothing
- * appended. With other bytes: ERR_EXISTS. ERR_FULL / ERR_IO: the whole group is gone; begin it again later. */
+/* Appends to the open group and sets e->position; e->received_at_us is raised to the largest so far, since it never falls.
+ * A batch seen before with the same bytes: 0, *ret_duplicate true, nothing appended (e is as it was). With other bytes:
+ * ERR_EXISTS, and the group goes on. Any other error: the whole group is gone; begin it again later. */
 MUST_USE int store_append(struct store *st, struct entry *e, bool *ret_duplicate, struct err *err);
 MUST_USE int store_mark_alive(struct store *st, int64_t now_us, struct err *err); /* inside a group: time has durably come this far */
 MUST_USE int store_commit(struct store *st, struct err *err);
@@ -51,14 +57,16 @@ void store_rollback(struct store *st);
 MUST_USE int store_put_transition(struct store *st, const struct transition *t, struct err *err);
 MUST_USE int store_put_verdict(struct store *st, const struct deploy_change *c, struct err *err);
 MUST_USE int store_put_snapshot(struct store *st, int64_t position, int64_t now_us, struct str bytes, struct err *err);
-/* Deletes a small step of what is older and covered by a snapshot; *ret_more: call again. */
+/* Deletes a small step of what is older and covered by the older of two snapshots; *ret_more: call again. In the open
+ * group, or in one of its own. Of each service the newest configuration and the last two deploys stay. */
 struct store_retention {
 	int64_t observations_us, events_us, transitions_us;
 };
 MUST_USE int store_prune(struct store *st, const struct store_retention *r, int64_t now_us, bool *ret_more, struct err *err);
+/* Moves the WAL into the database and empties it, as far as readers let it; outside a group. */
 MUST_USE int store_checkpoint(struct store *st, struct err *err);
 
-/* -- agents' credentials: two valid tokens at a time, hashed -- */
+/* -- agents' credentials: two valid tokens at a time, hashed; in the open group, or in one of its own -- */
 struct agent_record {
 	struct str name, region;
 	struct sha256 token, token_old;
@@ -70,6 +78,8 @@ MUST_USE int store_each_agent(struct store *st, int (*each)(void *ctx, const str
 
 /* -- reading -- */
 MUST_USE int store_snapshot(struct store *st, struct buf *ret_bytes, int64_t *ret_position, struct err *err); /* ERR_NOT_FOUND */
+/* nth 0 is the newest; two are kept, for when the newest cannot be loaded. */
+MUST_USE int store_snapshot_nth(struct store *st, size_t nth, struct buf *ret_bytes, int64_t *ret_position, struct err *err);
 int64_t store_alive_at_us(struct store *st); /* TIME_NONE: never */
 int64_t store_last_position(struct store *st);
 int64_t store_last_received_us(struct store *st); /* TIME_NONE: empty */
@@ -78,10 +88,16 @@ MUST_USE int store_each_entry(struct store *st, int64_t after, int (*each)(void 
 /* Batches of a service with received_at in [from, to), for a cell's history. */
 MUST_USE int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
 	int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err);
+/* By time; empty names match all, limit 0 is none. Borrowed for the call, which must be quick: it is inside a read. */
 MUST_USE int store_each_transition(struct store *st, struct str service, struct str endpoint, struct str edge, int64_t from_us, int64_t to_us,
 	size_t limit, int (*each)(void *ctx, const struct transition *t), void *ctx, struct err *err);
+/* Changes of verdict with position > after, in order of position and seq. */
+MUST_USE int store_each_verdict(struct store *st, int64_t after, int (*each)(void *ctx, const struct deploy_change *c), void *ctx,
+	struct err *err);
 void store_set_deadline(struct store *st, int64_t boot_deadline_us); /* read statements give up after it: ERR_TIMEOUT */
-int64_t store_count(struct store *st, const char *what); /* "batches", "entries", "transitions", "results": for tests and metrics */
+/* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", and "results", which unpacks every batch: for tests
+ * and checks, as all of them walk a table. -1: not known, or not readable. */
+int64_t store_count(struct store *st, const char *what);
 int64_t store_disk_bytes(struct store *st);              /* database and WAL */
 
 #endif
