@@ -8,7 +8,7 @@
 
 void buf_init(struct buf *b, size_t cap)
 {
-	*b = (struct buf){ .cap = cap };
+	*b = (struct buf){ .cap = MIN(cap, SIZE_MAX / 2) }; /* so that n + 1 never wraps */
 }
 
 void buf_fini(struct buf *b)

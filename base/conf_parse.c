@@ -377,9 +377,9 @@ static int yaml_failed(const struct parser *p, struct err *err)
 		return error_mark(p, y->problem_mark, err, ERR_SYNTAX,
 			"a tab in the indentation; YAML wants spaces there");
 	/* An unclosed quote is noticed at the end of the file; where it was opened is what helps. */
-	if (y->context != NULL && strstr(y->context, "quoted scalar") != NULL)
-		return error_mark(p, y->context_mark, err, ERR_SYNTAX, "%s that begins here: %s on line %zu",
-			strstr(y->context, "quoted scalar"), y->problem, y->problem_mark.line + 1);
+	if (y->context != NULL && y->problem != NULL && strstr(y->context, "quoted scalar") != NULL &&
+		strstr(y->problem, "end of stream") != NULL)
+		return error_mark(p, y->context_mark, err, ERR_SYNTAX, "a quote is opened here and never closed");
 	if (y->context != NULL)
 		return error_mark(p, y->problem_mark, err, ERR_SYNTAX, "%s, %s that began on line %zu",
 			y->problem, y->context, y->context_mark.line + 1);

@@ -7,11 +7,13 @@
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	if (err != NULL) {
+		char text[ERR_TEXT_MAX]; /* the arguments may be the sentence that is there */
 		va_list ap;
 		va_start(ap, fmt);
-		err->code = code;
-		vsnprintf(err->text, sizeof(err->text), fmt, ap);
+		vsnprintf(text, sizeof(text), fmt, ap);
 		va_end(ap);
+		err->code = code;
+		memcpy(err->text, text, strlen(text) + 1);
 	}
 	return code;
 }
@@ -34,6 +36,6 @@ const char *err_name(int code)
 {
 	static const char *const names[] = { "ok", "syntax", "too_big", "nonsense", "io", "not_found", "exists",
 		"denied", "busy", "full", "net", "unsupported", "corrupt", "timeout" };
-	size_t i = code <= 0 ? (size_t)-code : 0;
+	size_t i = code <= 0 ? (size_t)(0 - (int64_t)code) : SIZE_MAX;
 	return i < ARRAY_LEN(names) ? names[i] : "unknown";
 }

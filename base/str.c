@@ -45,7 +45,7 @@ bool str_ends(struct str s, const char *suffix)
 bool str_contains_nocase(struct str s, const char *what)
 {
 	size_t n = strlen(what);
-	for (size_t i = 0; i + n <= s.n; i++)
+	for (size_t i = 0; n > 0 && i + n <= s.n; i++)
 		if (str_eq_nocase((struct str){ s.p + i, n }, str_of(what)))
 			return true;
 	return n == 0;
@@ -106,6 +106,8 @@ bool str_cut(struct str *s, char c, struct str *ret_head)
 
 bool str_is_utf8(struct str s)
 {
+	if (s.n == 0) /* NULL + 0 is undefined in C */
+		return true;
 	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
 	while (p < end) {
 		unsigned c = *p++;
@@ -169,7 +171,10 @@ int str_to_i64(struct str s, int64_t *ret, struct err *err)
 int str_to_double(struct str s, double *ret, struct err *err)
 {
 	char z[64], *end = NULL;
-	if (s.n == 0 || s.n >= sizeof(z) || !((s.p[0] >= '0' && s.p[0] <= '9') || s.p[0] == '-' || s.p[0] == '.'))
+	bool ok = s.n > 0 && s.n < sizeof(z) && s.p[0] != '+';
+	for (size_t i = 0; ok && i < s.n; i++) /* strtod would also take 0x1p3, inf and nan */
+		ok = (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] && strchr("+-.eE", s.p[i]) != NULL);
+	if (!ok)
 		return err_set(err, ERR_SYNTAX, "'%.*s' is no number", STR_ARG(s));
 	memcpy(z, s.p, s.n);
 	z[s.n] = '\0';

@@ -252,18 +252,19 @@ const char *duration_format(int64_t us, char text[TIME_TEXT_MAX])
 {
 	static const struct {
 		const char *unit;
-		int64_t us;
+		uint64_t us;
 	} units[] = { { "d", US_PER_DAY }, { "h", US_PER_H }, { "m", US_PER_MIN }, { "s", US_PER_S }, { "ms", US_PER_MS },
 		{ "us", 1 } };
 	int n = 0, parts = 0;
+	uint64_t left = us < 0 ? 0 - (uint64_t)us : (uint64_t)us; /* INT64_MIN has no opposite */
 	text[0] = '\0';
 	if (us < 0)
-		text[n++] = '-', us = -us;
-	for (size_t i = 0; i < ARRAY_LEN(units) && us > 0; i++) {
-		if (us < units[i].us)
+		text[n++] = '-';
+	for (size_t i = 0; i < ARRAY_LEN(units) && left > 0; i++) {
+		if (left < units[i].us)
 			continue;
-		n += snprintf(text + n, TIME_TEXT_MAX - (size_t)n, "%" PRId64 "%s", us / units[i].us, units[i].unit);
-		us %= units[i].us;
+		n += snprintf(text + n, TIME_TEXT_MAX - (size_t)n, "%" PRIu64 "%s", left / units[i].us, units[i].unit);
+		left %= units[i].us;
 		if (++parts == 3)
 			break;
 	}

@@ -1,7 +1,7 @@
 /* cdn.h - response headers in, edge and cache facts out. Pure and allocation-free: all strings borrow from the headers
- * or point to constants, or into the small scratch space of struct edge_info.
+ * or point to constants, or into the small scratch space of struct edge_info (so do not copy that struct and outlive it).
  * Sources: RFC 9110, 9111, 9211, 9213; vendor documents as named in each vendor's file.
- * A new CDN is one file (cdn/NAME.c), one line in cdn.c, and its recorded headers in tests/golden/cdn/. */
+ * A new CDN is one file (cdn/NAME.c), one line in cdn.c, and its recorded headers in tests/cdn/golden/. */
 #ifndef BASE_CDN_H
 #define BASE_CDN_H
 
@@ -14,7 +14,7 @@ struct header {
 struct headers { /* in the order they came */
 	struct header *h;
 	size_t n;
-	int64_t received_at_us; /* wall clock, for Date arithmetic; TIME_NONE when not known */
+	int64_t received_at_us; /* wall clock of the receiver, TIME_NONE when not known; Date alone is used for arithmetic */
 };
 
 struct tier {
@@ -22,6 +22,12 @@ struct tier {
 	enum cache_status status;
 	struct str node; /* machine as named, else the pop, else empty */
 };
+
+#define CDN_TTL_NONE INT64_MIN
+
+/* pop and node are promised to be clean: 1 to CDN_NAME_MAX bytes of UTF-8 without control characters. What a server
+ * sends beyond that counts as not said, so that no peer can spoil a batch with it. */
+#define CDN_NAME_MAX 128
 
 struct edge_info {
 	struct str vendor;        /* "cloudfront", ..., "generic", "none" */
@@ -32,9 +38,15 @@ struct edge_info {
 	enum cache_status cache;  /* of tiers[0] */
 	int64_t age_s;            /* OBS_AGE_NONE */
 	const char *age_source;   /* header that stood in for Age, or NULL */
-	int64_t ttl_s;            /* remaining life in a shared cache; INT64_MIN: not told */
-	const char *ttl_source;   /* "cache-status", "no-cache", "s-maxage", "max-age", "expires", ...; NULL */
-	int64_t browser_ttl_s;    /* how long a browser may keep it from now; INT64_MIN */
+	int64_t ttl_s;            /* remaining life in a shared cache, may be negative; INT64_MIN: not told */
+	const char *ttl_source;   /* "cache-status", "no-cache", "s-maxage", "max-age", "expires"; or why there is no ttl:
+				     "no-store/private", "rewritten-by-cdn"; NULL: nothing was said */
+	int64_t browser_ttl_s;    /* how long a browser may use it from now without asking, never negative; INT64_MIN */
+	int64_t targeted_ttl_s;   /* what a field of RFC 9213 that this vendor obeys grants from now; INT64_MIN. Never in ttl_s */
+	const char *targeted_source; /* that field, or NULL */
+	struct str geo_country, geo_city; /* of the edge, where the vendor says so (Akamai); else empty */
+	const char *pop_source, *cache_source; /* header that told it, lower case; NULL: none did */
+	unsigned used;            /* which sources of cache words were read (base/cdn/read.h) */
 	char scratch[256];
 	size_t scratch_n;
 };
@@ -44,24 +56,45 @@ struct cdn_options {
 	struct str pop_vendor;    /* vendor to show with it; empty: "self" */
 };
 
+/* A sign that an answer is of this vendor. */
+struct mark {
+	const char *name; /* lower case; a trailing '-' stands for every header that starts so */
+	const char *has;  /* what its value contains, any case; NULL: any value will do */
+};
+
 struct vendor {
-	const char *name;                                           /* as shown in API and UI */
-	bool (*claims)(const struct headers *h);                    /* is this answer theirs? */
+	const char *name;         /* as shown in API and UI */
+	const struct mark *marks; /* ended by a NULL name */
+	bool (*claims)(const struct headers *h); /* is this answer theirs? NULL: any of the marks is enough */
 	void (*read)(const struct headers *h, struct edge_info *e); /* fills only what was said */
+	bool pops_are_iata;       /* the first three letters of a pop are an IATA code, where that code exists */
+	bool hides_lifetime;      /* the visible Cache-Control is not the one its caches obey */
 };
 
 /* Always succeeds: what is not told stays unknown. options may be NULL. */
 void cdn_read(const struct headers *h, const struct cdn_options *options, struct edge_info *ret);
-/* "vendor:pop" of what was read, "" when neither pop nor vendor is known: n bytes at most with the NUL. Returns text. */
+/* "vendor:pop" of what was read, "vendor" when no header names the pop, "" for vendor none: n bytes at most with the NUL.
+ * Returns text. */
 const char *cdn_edge_name(const struct edge_info *e, char *text, size_t n);
+/* Tiers, age and lifetimes into an observation. Seconds are clamped to 32 bits: an age over INT32_MAX (68 years) becomes
+ * INT32_MAX, a ttl INT32_MIN + 1 or INT32_MAX; "not said" stays OBS_AGE_NONE and OBS_TTL_NONE. */
+void cdn_fill_obs(const struct edge_info *e, struct obs *ret_obs);
+/* The table of vendors, for tests and explanations; NULL past its end. */
+const struct vendor *cdn_vendor_at(size_t i);
+/* Does this header carry that mark? */
+bool mark_matches(const struct mark *m, const struct header *h);
 
-/* One raw header block ("HTTP/1.1 200 OK\r\nName: value\r\n..."), borrowed: fills h->h (room for cap) and the status. */
+/* One raw header block ("HTTP/1.1 200 OK\r\nName: value\r\n..."), borrowed: fills h->h (room for cap) and the status.
+ * Ends at the first empty line. Lenient: LF alone ends a line, folded lines belong to the line before (RFC 9112, 5.2; the
+ * line break stays inside the value), lines that are no header are left out, the status line may be missing (status 0).
+ * ERR_TOO_BIG: more than cap headers. ERR_SYNTAX: a NUL byte, a broken status line, or nothing at all. */
 MUST_USE int headers_parse(struct str block, struct header *room, size_t cap, struct headers *ret, int *ret_status,
 	struct err *err);
 /* First value of that name, any case; false when there is none. */
 bool headers_get(const struct headers *h, const char *name, struct str *ret_value);
 bool headers_get_last(const struct headers *h, const char *name, struct str *ret_value);
-/* Walks the comma-separated members of all lines of that name, in order, quotes respected. *at starts as 0. */
+/* Walks the comma-separated members of all lines of that name, in order, quotes respected; empty members are left out.
+ * A quote that is never closed runs to the end of its line. *at starts as 0. */
 bool headers_next_member(const struct headers *h, const char *name, size_t *at, struct str *ret_member);
 
 #endif
