@@ -1,0 +1,287 @@
+#include "agent/netpolicy.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+struct network { /* all as IPv6, IPv4 mapped: one comparison for both */
+	unsigned char prefix[16];
+	int bits;
+};
+
+struct netpolicy {
+	struct network *networks;
+	size_t n_networks;
+	char **hosts;
+	size_t n_hosts;
+	bool open;
+};
+
+/* The registries of RFC 6890 (IPv4, IPv6 special-purpose addresses) as far as a probe could be led astray by them. */
+static const struct {
+	const char *network, *says;
+} special[] = {
+	{ "0.0.0.0/8", "an unspecified address" },
+	{ "10.0.0.0/8", "a private address" },
+	{ "100.64.0.0/10", "a carrier's private address" },
+	{ "127.0.0.0/8", "a loopback address" },
+	{ "169.254.0.0/16", "a link-local address, where cloud metadata lives" },
+	{ "172.16.0.0/12", "a private address" },
+	{ "192.0.0.0/24", "a protocol address" },
+	{ "192.0.2.0/24", "a documentation address" },
+	{ "192.88.99.0/24", "a relay address" },
+	{ "192.168.0.0/16", "a private address" },
+	{ "198.18.0.0/15", "a benchmarking address" },
+	{ "198.51.100.0/24", "a documentation address" },
+	{ "203.0.113.0/24", "a documentation address" },
+	{ "224.0.0.0/4", "a multicast address" },
+	{ "240.0.0.0/4", "a reserved or broadcast address" },
+	{ "::/96", "an unspecified, loopback or v4-compatible address" },
+	{ "64:ff9b:1::/48", "a local translation address" },
+	{ "100::/64", "a discard address" },
+	{ "2001:db8::/32", "a documentation address" },
+	{ "3fff::/20", "a documentation address" },
+	{ "5f00::/16", "a segment-routing address" },
+	{ "fc00::/7", "a private address" },
+	{ "fe80::/10", "a link-local address" },
+	{ "fec0::/10", "a site-local address" },
+	{ "ff00::/8", "a multicast address" },
+};
+#define SPECIAL_COUNT ARRAY_LEN(special)
+
+static const unsigned char mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static void map_v4(const void *v4, unsigned char out[16])
+{
+	memcpy(out, mapped_prefix, 12);
+	memcpy(out + 12, v4, 4);
+}
+
+static bool ip_parse(struct str s, unsigned char out[16], bool *ret_v4)
+{
+	char z[INET6_ADDRSTRLEN];
+	unsigned char v4[4];
+	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = (struct str){ s.p + 1, s.n - 2 };
+	if (s.n == 0 || s.n >= sizeof(z) || memchr(s.p, 0, s.n) != NULL)
+		return false;
+	memcpy(z, s.p, s.n);
+	z[s.n] = '\0';
+	*ret_v4 = inet_pton(AF_INET, z, v4) == 1;
+	if (*ret_v4)
+		map_v4(v4, out);
+	return *ret_v4 || inet_pton(AF_INET6, z, out) == 1;
+}
+
+static int network_parse(struct str text, struct network *ret, struct err *err)
+{
+	struct str address = text, bits = STR_NONE;
+	ptrdiff_t slash = str_find(text, '/');
+	bool v4;
+	if (slash >= 0) {
+		address = str_first(text, (size_t)slash);
+		bits = str_from(text, (size_t)slash + 1);
+	}
+	struct network net = { .bits = 128 };
+	if (!ip_parse(address, net.prefix, &v4))
+		return err_set(err, ERR_SYNTAX, "'%.*s' is no network: expected an address like 10.0.0.0/8 or fd00::/8",
+			STR_ARG(text));
+	if (slash >= 0) {
+		int64_t n;
+		int limit = v4 ? 32 : 128;
+		if (str_to_i64(bits, &n, NULL) < 0 || n < 0 || n > limit)
+			return err_set(err, ERR_SYNTAX, "'%.*s': expected 0 to %d bits after the '/'", STR_ARG(text), limit);
+		net.bits = (int)n + (v4 ? 96 : 0);
+	}
+	*ret = net;
+	return 0;
+}
+
+static bool network_has(const struct network *net, const unsigned char ip[16])
+{
+	size_t whole = (size_t)net->bits / 8;
+	int rest = net->bits % 8;
+	if (memcmp(net->prefix, ip, whole) != 0)
+		return false;
+	return rest == 0 || ((net->prefix[whole] ^ ip[whole]) >> (8 - rest)) == 0;
+}
+
+static struct network special_networks[SPECIAL_COUNT];
+
+/* The table is parsed once, before any thread: by the loader, so that asking stays read-only. */
+__attribute__((constructor)) static void special_init(void)
+{
+	for (size_t i = 0; i < SPECIAL_COUNT; i++)
+		INVARIANT(network_parse(str_of(special[i].network), &special_networks[i], NULL) == 0);
+}
+
+static void hosts_copy(struct netpolicy *p, const struct str *hosts, size_t n)
+{
+	p->hosts = mem_new_array(n, sizeof(*p->hosts));
+	for (size_t i = 0; i < n; i++)
+		p->hosts[p->n_hosts++] = str_dup(hosts[i]);
+}
+
+int netpolicy_new(const struct str *networks, size_t n_networks, const struct str *hosts, size_t n_hosts,
+	struct netpolicy **ret, struct err *err)
+{
+	struct netpolicy *p = mem_new(sizeof(*p));
+	int rc = 0;
+	if (n_networks > NETPOLICY_RULES_MAX || n_hosts > NETPOLICY_RULES_MAX)
+		rc = err_set(err, ERR_TOO_BIG, "%zu networks and %zu hosts, limit is %d each", n_networks, n_hosts,
+			NETPOLICY_RULES_MAX);
+	if (rc == 0)
+		p->networks = mem_new_array(n_networks, sizeof(*p->networks));
+	for (size_t i = 0; rc == 0 && i < n_networks; i++) {
+		rc = network_parse(str_trim(networks[i]), &p->networks[i], err);
+		p->n_networks = i + 1;
+	}
+	for (size_t i = 0; rc == 0 && i < n_hosts; i++)
+		if (hosts[i].n == 0)
+			rc = err_set(err, ERR_SYNTAX, "an empty host name");
+	if (rc < 0) {
+		netpolicy_free(p);
+		return rc;
+	}
+	hosts_copy(p, hosts, n_hosts);
+	*ret = p;
+	return 0;
+}
+
+struct netpolicy *netpolicy_new_open(void)
+{
+	struct netpolicy *p = mem_new(sizeof(*p));
+	p->open = true;
+	return p;
+}
+
+void netpolicy_free(struct netpolicy *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n_hosts; i++)
+		free(p->hosts[i]);
+	free(p->hosts);
+	free(p->networks);
+	free(p);
+}
+
+static bool is_listed(const struct netpolicy *p, const unsigned char ip[16])
+{
+	for (size_t i = 0; i < p->n_networks; i++)
+		if (network_has(&p->networks[i], ip))
+			return true;
+	return false;
+}
+
+/* An IPv4 address inside an IPv6 one goes where the IPv4 one goes. */
+static bool unwrap(const unsigned char ip[16], unsigned char out[16])
+{
+	static const unsigned char nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	unsigned char v4[4];
+	if (memcmp(ip, nat64, 12) == 0) {
+		map_v4(ip + 12, out);
+		return true;
+	}
+	if (ip[0] == 0x20 && ip[1] == 0x02) { /* 6to4, RFC 3056 */
+		map_v4(ip + 2, out);
+		return true;
+	}
+	if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0 && ip[3] == 0) { /* Teredo, RFC 4380: the client, inverted */
+		for (int i = 0; i < 4; i++)
+			v4[i] = (unsigned char)~ip[12 + i];
+		map_v4(v4, out);
+		return true;
+	}
+	return false;
+}
+
+static const char *special_of(const unsigned char ip[16])
+{
+	for (size_t i = 0; i < SPECIAL_COUNT; i++)
+		if (network_has(&special_networks[i], ip))
+			return special[i].says;
+	return NULL;
+}
+
+bool netpolicy_allows_address(const struct netpolicy *p, const struct sockaddr *to, const char **ret_why)
+{
+	unsigned char ip[16], inner[16];
+	const char *why;
+	if (to->sa_family == AF_INET) {
+		map_v4(&((const struct sockaddr_in *)(const void *)to)->sin_addr, ip);
+	} else if (to->sa_family == AF_INET6) {
+		memcpy(ip, &((const struct sockaddr_in6 *)(const void *)to)->sin6_addr, 16);
+	} else {
+		if (ret_why)
+			*ret_why = "neither an IPv4 nor an IPv6 address";
+		return false;
+	}
+	if (p->open || is_listed(p, ip))
+		return true;
+	why = special_of(ip);
+	if (why == NULL && unwrap(ip, inner)) {
+		if (is_listed(p, inner))
+			return true;
+		why = special_of(inner);
+	}
+	if (why && ret_why)
+		*ret_why = why;
+	return why == NULL;
+}
+
+bool glob_matches(struct str glob, struct str text)
+{
+	size_t g = 0, t = 0, star = SIZE_MAX, resume = 0;
+	while (t < text.n) {
+		if (g < glob.n && glob.p[g] == '*') {
+			star = g++;
+			resume = t;
+		} else if (g < glob.n &&
+			   str_eq_nocase((struct str){ glob.p + g, 1 }, (struct str){ text.p + t, 1 })) {
+			g++, t++;
+		} else if (star != SIZE_MAX) { /* let the last star take one more: never more than n*m steps */
+			g = star + 1;
+			t = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (g < glob.n && glob.p[g] == '*')
+		g++;
+	return g == glob.n;
+}
+
+static struct str host_plain(struct str host)
+{
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		return (struct str){ host.p + 1, host.n - 2 };
+	if (host.n > 1 && host.p[host.n - 1] == '.') /* the root's dot names the same host */
+		host.n--;
+	return host;
+}
+
+bool netpolicy_allows_host(const struct netpolicy *p, struct str host)
+{
+	host = host_plain(host);
+	if (host.n == 0)
+		return false;
+	for (size_t i = 0; i < p->n_hosts; i++)
+		if (glob_matches(host_plain(str_of(p->hosts[i])), host))
+			return true;
+	return p->n_hosts == 0;
+}
+
+bool netpolicy_allows_pin(const struct netpolicy *p, struct str host)
+{
+	unsigned char ip[16];
+	bool v4;
+	return netpolicy_allows_host(p, host) || (ip_parse(host, ip, &v4) && is_listed(p, ip));
+}
+
+bool host_is_ip(struct str host)
+{
+	unsigned char ip[16];
+	bool v4;
+	return ip_parse(host, ip, &v4);
+}
