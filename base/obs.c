@@ -106,29 +106,53 @@ static int check_obs(const struct batch *b, const struct obs *o, size_t row, str
 		return err_set(err, ERR_NONSENSE, "observation %zu: status %d", row, o->status);
 	if (o->age_s < OBS_AGE_NONE)
 		return err_set(err, ERR_NONSENSE, "observation %zu: age %d", row, o->age_s);
+	const int32_t phases[] = { o->timing.dns_us, o->timing.connect_us, o->timing.tls_us, o->timing.ttfb_us,
+		o->timing.total_us };
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+		if (phases[i] < -1)
+			return err_set(err, ERR_NONSENSE, "observation %zu: a phase took %d us", row, phases[i]);
 	if (o->observed_at_us < -US_PER_DAY || o->observed_at_us > INT64_C(253402300800) * US_PER_S)
 		return err_set(err, ERR_NONSENSE, "observation %zu: time %" PRId64, row, o->observed_at_us);
 	return 0;
+}
+
+static int check_dict(const struct batch *b, struct err *err)
+{
+	size_t bytes = 0;
+	if (b->n_dict == 0 || b->n_dict > BATCH_DICT_MAX || b->dict[0].n != 0)
+		return err_set(err, ERR_NONSENSE, "dictionary of %zu entries: 1 to %d, the first of them empty", b->n_dict,
+			BATCH_DICT_MAX);
+	for (size_t i = 0; i < b->n_dict; i++) {
+		bytes += MIN(b->dict[i].n, (size_t)BATCH_DICT_BYTES + 1); /* so that the sum cannot wrap */
+		if (bytes > BATCH_DICT_BYTES)
+			return err_set(err, ERR_TOO_BIG, "dictionary of over %d bytes", BATCH_DICT_BYTES);
+		if (!str_is_utf8(b->dict[i]))
+			return err_set(err, ERR_SYNTAX, "dictionary entry %zu is not UTF-8", i);
+	}
+	return 0;
+}
+
+static int check_names(const struct batch *b, struct err *err)
+{
+	if (b->service.n == 0 || b->service.n > OBS_NAME_MAX || b->agent.n > OBS_NAME_MAX || b->region.n > OBS_NAME_MAX)
+		return err_set(err, ERR_NONSENSE, "service, agent or region is missing or over %d bytes", OBS_NAME_MAX);
+	const char *bad = !str_is_utf8(b->service) ? "service" :
+			  !str_is_utf8(b->agent)   ? "agent" :
+			  !str_is_utf8(b->region)  ? "region" :
+						     NULL;
+	return bad ? err_set(err, ERR_SYNTAX, "%s is not UTF-8", bad) : 0;
 }
 
 int batch_check(const struct batch *b, struct err *err)
 {
 	if (b->n_obs == 0 || b->n_obs > BATCH_OBS_MAX)
 		return err_set(err, ERR_TOO_BIG, "%zu observations in a batch, 1 to %d are allowed", b->n_obs, BATCH_OBS_MAX);
-	if (b->n_dict == 0 || b->n_dict > BATCH_DICT_MAX || b->dict[0].n != 0)
-		return err_set(err, ERR_NONSENSE, "dictionary of %zu entries: 1 to %d, the first of them empty", b->n_dict,
-			BATCH_DICT_MAX);
-	if (b->service.n == 0 || b->service.n > OBS_NAME_MAX || b->agent.n > OBS_NAME_MAX || b->region.n > OBS_NAME_MAX)
-		return err_set(err, ERR_NONSENSE, "service, agent or region is missing or over %d bytes", OBS_NAME_MAX);
-	for (size_t i = 0; i < b->n_dict; i++)
-		if (!str_is_utf8(b->dict[i]))
-			return err_set(err, ERR_SYNTAX, "dictionary entry %zu is not UTF-8", i);
-	for (size_t i = 0; i < b->n_obs; i++) {
-		int rc = check_obs(b, &b->obs[i], i, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	int rc = check_dict(b, err);
+	if (rc == 0)
+		rc = check_names(b, err);
+	for (size_t i = 0; rc == 0 && i < b->n_obs; i++)
+		rc = check_obs(b, &b->obs[i], i, err);
+	return rc;
 }
 
 void batch_map_clock(struct batch *b, int64_t offset_us)

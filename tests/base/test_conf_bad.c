@@ -96,7 +96,9 @@ static const struct {
 		"t.yaml:2:8: a quote is opened here and never closed" },
 	{ "a single quote never closed", "name: 'abc\n",
 		"t.yaml:1:7: a quote is opened here and never closed" },
-	{ "an escape that is none", "name: x\nstore: \"a\\qb\"\n", "t.yaml:2:10: found unknown escape character, while parsing a quoted scalar that began on line 2" },
+	{ "an escape that is none", "name: x\nstore: \"a\\qb\"\n",
+		"t.yaml:2:10: found unknown escape character, while parsing a quoted scalar that began on "
+		"line 2" },
 	{ "a list never closed", "services: [a, b\n",
 		"t.yaml:2:1: did not find expected ',' or ']', while parsing a flow sequence that began on "
 		"line 1" },
