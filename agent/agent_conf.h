@@ -9,27 +9,28 @@
 
 struct agent_conf {
 	char *name, *region;
-	double latitude, longitude;      /* both 0: not told */
-	char *collector;                 /* tls+tcp://host:port or tcp://host:port */
+	double latitude, longitude; /* both 0: not told */
+	char *collector;            /* tls+tcp://host:port or tcp://host:port */
 	struct {
-		char *ca, *cert, *key;   /* files; ca NULL: the system's */
-		char *server_name;       /* NULL: the host of collector */
+		char *ca, *cert, *key; /* files; ca NULL: the system's */
+		char *server_name;     /* NULL: the host of collector */
 	} tls;
-	char *token;                     /* as enrolled: "tmk_..." */
+	char *token; /* as enrolled: "tmk_..." */
 	unsigned char token_bytes[HELLO_TOKEN_BYTES];
 	struct {
 		char *dir;
 		int64_t max_size, max_age_us;
 	} spool;
-	const char **allow_networks;     /* CIDR, checked: private and loopback addresses that may be probed all the same */
+	const char **allow_networks; /* CIDR, checked: private and loopback addresses that may be probed all
+					the same */
 	size_t n_allow_networks;
-	const char **allow_hosts;        /* host names, "*.example.com" for subdomains; none: any host */
+	const char **allow_hosts; /* host names, "*.example.com" for subdomains; none: any host */
 	size_t n_allow_hosts;
 	double max_rate, max_rate_per_host; /* probes per second */
 	int64_t max_inflight;
 	char *user_agent;
-	bool insecure;                   /* plain tcp:// beyond loopback */
-	int log_level, log_format;       /* enum log_level, enum log_format */
+	bool insecure;             /* plain tcp:// beyond loopback */
+	int log_level, log_format; /* enum log_level, enum log_format */
 	/* below: agent_conf.c's */
 	struct conf *file;
 	const struct conf_node *location_node, *networks_node, *hosts_node;

@@ -1,5 +1,5 @@
-/* wire.h - Envelopes to structs and back. Bytes are hostile until wire_decode() returned 0; after that nobody doubts them.
- * Pure but for memory. Decoded strings live in the message's arena until wire_free(). */
+/* wire.h - Envelopes to structs and back. Bytes are hostile until wire_decode() returned 0; after that nobody
+ * doubts them. Pure but for memory. Decoded strings live in the message's arena until wire_free(). */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
 
@@ -7,18 +7,27 @@
 #include "proto/limits.h"
 
 enum wire_kind {
-	WIRE_NONE, WIRE_HELLO, WIRE_UPLOAD, WIRE_WATCH, WIRE_WELCOME, WIRE_DENIED, WIRE_ACK, WIRE_BUSY, WIRE_ASSIGNMENTS,
+	WIRE_NONE,
+	WIRE_HELLO,
+	WIRE_UPLOAD,
+	WIRE_WATCH,
+	WIRE_WELCOME,
+	WIRE_DENIED,
+	WIRE_ACK,
+	WIRE_BUSY,
+	WIRE_ASSIGNMENTS,
 };
 
 /* Why an agent is refused; the strings are on the wire and in the log. */
-#define DENIALS(X)                                                                       \
-	X(HELLO_FIRST, "hello_first", "say Hello on this connection before anything else") \
-	X(BAD_TOKEN, "bad_token", "the token is not this agent's: enroll it again, or check token_file") \
-	X(UNKNOWN_AGENT, "unknown_agent", "no such agent: `tidemark agents enroll NAME` on the collector") \
-	X(REVOKED, "revoked", "this agent was revoked")                                  \
-	X(REPLACED, "replaced", "a newer connection of this agent took over")            \
-	X(IDENTITY_CONFLICT, "identity_conflict", "this batch number came with other bytes before: a cloned machine or a restored disk") \
-	X(PROTOCOL, "protocol", "this protocol version is not spoken here")              \
+#define DENIALS(X)                                                                                           \
+	X(HELLO_FIRST, "hello_first", "say Hello on this connection before anything else")                   \
+	X(BAD_TOKEN, "bad_token", "the token is not this agent's: enroll it again, or check token_file")     \
+	X(UNKNOWN_AGENT, "unknown_agent", "no such agent: `tidemark agents enroll NAME` on the collector")   \
+	X(REVOKED, "revoked", "this agent was revoked")                                                      \
+	X(REPLACED, "replaced", "a newer connection of this agent took over")                                \
+	X(IDENTITY_CONFLICT, "identity_conflict",                                                            \
+		"this batch number came with other bytes before: a cloned machine or a restored disk")       \
+	X(PROTOCOL, "protocol", "this protocol version is not spoken here")                                  \
 	X(MALFORMED, "malformed", "the message does not decode")
 #define X(id, name, says) DENIED_##id,
 enum denial { DENIALS(X) DENIAL_COUNT };
@@ -27,7 +36,13 @@ const char *denial_name(enum denial d);
 const char *denial_text(enum denial d);
 
 enum extract_kind { /* how a version is found in an answer */
-	EXTRACT_JSON, EXTRACT_HEADER, EXTRACT_REGEX, EXTRACT_ETAG, EXTRACT_LAST_MODIFIED, EXTRACT_SHA256, EXTRACT_COUNT,
+	EXTRACT_JSON,
+	EXTRACT_HEADER,
+	EXTRACT_REGEX,
+	EXTRACT_ETAG,
+	EXTRACT_LAST_MODIFIED,
+	EXTRACT_SHA256,
+	EXTRACT_COUNT,
 };
 
 struct assign_header {
@@ -38,10 +53,10 @@ struct assign_endpoint {
 	struct assign_header *headers;
 	size_t n_headers;
 	enum extract_kind extract;
-	uint8_t path;        /* enum obs_path */
+	uint8_t path; /* enum obs_path */
 	bool fresh_connection;
 	uint32_t redirects, max_body;
-	int ip_version;      /* 4, 6, 0 */
+	int ip_version; /* 4, 6, 0 */
 };
 struct assign_service {
 	struct str name;
@@ -112,7 +127,8 @@ struct wire_msg {
 	void *arena;                    /* wire.c's */
 };
 
-/* Adds the encoded envelope to out (whose cap should be WIRE_MESSAGE_MAX). ERR_TOO_BIG when it does not fit. */
+/* Adds the encoded envelope to out (whose cap should be WIRE_MESSAGE_MAX). ERR_TOO_BIG when it does not fit.
+ */
 MUST_USE int wire_encode(const struct wire_msg *msg, struct buf *out, struct err *err);
 /* bytes may go away after it returned. On failure *ret is untouched and nothing is kept. */
 MUST_USE int wire_decode(struct str bytes, struct wire_msg *ret, struct err *err);
