@@ -1,0 +1,20 @@
+/* squid.c - Source: Squid's documentation of X-Cache and X-Cache-Lookup: one pair of lines a pass, the last is the nearest. */
+#include "base/cdn/read.h"
+
+static const struct mark marks[] = { { "via", "squid" }, { "server", "squid" }, { NULL, NULL } };
+
+static bool claims(const struct headers *h)
+{
+	return software_of(h) == SOFTWARE_SQUID;
+}
+
+static void squid_read(const struct headers *h, struct edge_info *e)
+{
+	struct list words;
+	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	pop_set(e, word_host(list_nearest(&words, 0)), "x-cache");
+	if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) && !plain_words_read(h, e))
+		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, STR_NONE);
+}
+
+const struct vendor vendor_squid = { .name = "squid", .marks = marks, .claims = claims, .read = squid_read };

@@ -1,0 +1,23 @@
+/* varnish.c - self-run Varnish. Source: Varnish documentation, "X-Varnish" (a second id is the request that filled the copy).
+ * X-Cache is written by the site's own VCL. Wikimedia names its machines in it. */
+#include "base/cdn/read.h"
+
+static const struct mark marks[] = { { "via", "varnish" }, { "server", "Varnish" }, { "x-varnish", NULL },
+	{ NULL, NULL } };
+
+static bool claims(const struct headers *h)
+{
+	return software_of(h) == SOFTWARE_VARNISH;
+}
+
+static void varnish_read(const struct headers *h, struct edge_info *e)
+{
+	struct list words;
+	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	pop_set(e, wikimedia_pop(h), "x-cache");
+	if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) && !x_varnish_read(h, e) &&
+		!plain_words_read(h, e))
+		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
+}
+
+const struct vendor vendor_varnish = { .name = "varnish", .marks = marks, .claims = claims, .read = varnish_read };
