@@ -5,7 +5,7 @@
 
 static void everything_is_read(void **state)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct top t;
 	struct err err;
 	const char *text = "# a comment\n"
@@ -67,7 +67,7 @@ static void an_empty_file_is_all_defaults(void **state)
 	static const char *const texts[] = { "", "\n\n", "# nothing\n", "---\n", "---\n...\n", "{}",
 		"\xEF\xBB\xBF# mark\n", "services:\nheaders:\nlisten:\nburst:\n" };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct conf *c;
+		struct conf *c = NULL;
 		struct top t;
 		struct err err = { 0 };
 		if (read_top(str_of(texts[i]), "t.yaml", &c, &t, &err) < 0)
@@ -103,7 +103,7 @@ static void environment_is_put_in(void **state)
 	setenv("TM_A", "alpha", 1), setenv("TM_EMPTY", "", 1), setenv("TM_DOLLAR", "${TM_A}", 1);
 	setenv("TM_YAML", "a: [1, *x]\nport: 9", 1);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct conf *c;
+		struct conf *c = NULL;
 		struct top t;
 		struct err err = { 0 };
 		if (read_top(str_of(cases[i].text), "t.yaml", &c, &t, &err) < 0)
@@ -166,7 +166,7 @@ static void secrets_come_from_files(void **state)
 	file_write("c.yaml", STR("name: x\ntoken_file: s.token\n")); /* relative to the file, not to where we
 									were started */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct conf *c;
+		struct conf *c = NULL;
 		struct top t = { 0 };
 		struct err err = { 0 };
 		file_write("s.token", cases[i].bytes);
@@ -191,7 +191,7 @@ static void secrets_come_from_files(void **state)
 static void a_secret_file_must_be_there_and_small(void **state)
 {
 	char path[128], want[512];
-	struct conf *c;
+	struct conf *c = NULL;
 	struct top t = { 0 };
 	struct err err = { 0 };
 	struct buf b;
@@ -218,7 +218,7 @@ static void a_secret_file_must_be_there_and_small(void **state)
 static void files_that_cannot_be_read_say_why(void **state)
 {
 	char path[128], want[256];
-	struct conf *c;
+	struct conf *c = NULL;
 	struct err err = { 0 };
 	assert_int_equal(conf_load("/nowhere/c.yaml", &c, &err), ERR_NOT_FOUND);
 	assert_string_equal(err.text, "/nowhere/c.yaml: cannot be opened: No such file or directory");
@@ -238,7 +238,7 @@ static void files_that_cannot_be_read_say_why(void **state)
 static void paths_mean_the_folder_of_the_file(void **state)
 {
 	char path[128], want[256];
-	struct conf *c;
+	struct conf *c = NULL;
 	struct err err = { 0 };
 	file_write("c.yaml", STR(""));
 	snprintf(path, sizeof(path), "%s/c.yaml", dir);

@@ -144,7 +144,7 @@ static void each_mistake_has_its_sentence(void **state)
 {
 	setenv("TM_BYTES", "\xFF", 1), setenv("TM_A", "alpha", 1), unsetenv("TM_NOT_SET");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct conf *c;
+		struct conf *c = NULL;
 		struct top t;
 		struct err err = { 0 };
 		if (read_top(str_of(bad[i].text), "t.yaml", &c, &t, &err) == 0)
@@ -156,7 +156,7 @@ static void each_mistake_has_its_sentence(void **state)
 
 static void a_raw_nul_is_refused(void **state)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct err err;
 	assert_true(conf_parse(STR("name: a\0b\n"), "t.yaml", &c, &err) < 0);
 	assert_string_equal(err.text, "t.yaml:1:8: control characters are not allowed (byte 0x00)");
@@ -165,7 +165,7 @@ static void a_raw_nul_is_refused(void **state)
 
 static void a_null_err_is_fine(void **state)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct top t;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_true(read_top(str_of(bad[i].text), "t.yaml", &c, &t, NULL) < 0);
@@ -201,7 +201,7 @@ static void big_and_deep_is_refused_at_once(void **state)
 			"t.yaml:1:7: a quote is opened here and never closed" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct conf *c;
+		struct conf *c = NULL;
 		struct err err = { 0 };
 		struct buf b;
 		buf_init(&b, 2 * (size_t)CONF_FILE_MAX);
@@ -218,7 +218,7 @@ static void big_and_deep_is_refused_at_once(void **state)
 
 static void long_names_fit_into_errors(void **state)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct top t;
 	struct err err = { 0 };
 	struct buf b;
@@ -238,7 +238,7 @@ static void long_names_fit_into_errors(void **state)
 
 static void variables_cannot_blow_up_memory(void **state)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct err err = { 0 };
 	struct buf b, big;
 	buf_init(&b, CONF_FILE_MAX), buf_init(&big, 100000);
@@ -256,7 +256,7 @@ static void every_prefix_and_every_flipped_byte_is_survived(void **state)
 	static const char text[] =
 		"name: 'x'\nlisten: {http: \"a\\x41b\", agents: [1, 2]}\nservices:\n  - name: |\n      shop\n"
 		"    burst: {for: 1s}\nheaders:\n  ? a\n  : ${TM_A}\n# end\n";
-	struct conf *c;
+	struct conf *c = NULL;
 	struct top t;
 	struct err err;
 	char bytes[sizeof(text)];
