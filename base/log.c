@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/printable.h"
 #include "base/units.h"
 
 #define LOG_TEXT_MAX 4096                     /* bytes of one message; the rest is cut, and says so */
@@ -43,36 +44,6 @@ bool log_format_from(const char *name, enum log_format *ret)
 		return false;
 	*ret = str_is(s, "json") ? LOG_JSON : LOG_TEXT;
 	return true;
-}
-
-/* The length of the printable UTF-8 character at the start of s; 0: a control character or a broken byte. */
-static size_t printable(struct str s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-	if (c < 0x20 || c == 0x7F || n > s.n || !str_is_utf8(str_first(s, n)))
-		return 0;
-	if (c == 0xC2 && (unsigned char)s.p[1] < 0xA0) /* C1: some terminals obey them */
-		return 0;
-	if (c == 0xE2 && n == 3 && (unsigned char)s.p[1] == 0x80 && ((unsigned char)s.p[2] & 0xFE) == 0xA8)
-		return 0; /* U+2028, U+2029: line ends for some readers */
-	return n;
-}
-
-static void add_escaped(struct buf *b, struct str s)
-{
-	while (s.n > 0) {
-		size_t n = printable(s);
-		if (n > 0)
-			buf_add(b, s.p, n);
-		else if (s.p[0] == '\n')
-			buf_addf(b, "\\n");
-		else if (s.p[0] == '\t')
-			buf_addf(b, "\\t");
-		else
-			buf_addf(b, "\\x%02x", (unsigned)(unsigned char)s.p[0]);
-		s = str_from(s, n > 0 ? n : 1);
-	}
 }
 
 static void line_write(const struct buf *b)
@@ -120,10 +91,10 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
 		buf_fini(&escaped);
 	} else {
 		buf_addf(&line, "time=%s level=%s program=%s event=", when, level_names[level], program_name);
-		add_escaped(&line, str_of(event));
+		buf_add_printable(&line, str_of(event));
 		if (message.n > 0)
 			buf_add_char(&line, ' ');
-		add_escaped(&line, message);
+		buf_add_printable(&line, message);
 		buf_addf(&line, "%s\n", cut);
 	}
 	line_write(&line);
