@@ -85,6 +85,9 @@ int64_t store_last_position(struct store *st);
 int64_t store_last_received_us(struct store *st); /* TIME_NONE: empty */
 /* Entries with position > after, in order; each() returning nonzero ends it and is returned. Borrowed for the call. */
 MUST_USE int store_each_entry(struct store *st, int64_t after, int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err);
+/* The newest entry of this kind of each service, in order. */
+MUST_USE int store_each_newest(struct store *st, enum entry_kind kind, int (*each)(void *ctx, const struct entry *e), void *ctx,
+	struct err *err);
 /* Batches of a service with received_at in [from, to), for a cell's history. */
 MUST_USE int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
 	int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err);

@@ -181,6 +181,7 @@ struct walk {
 	enum stmt which;
 	int64_t after, to;
 	struct str service;
+	enum entry_kind kind;
 };
 
 static int walk_page(struct store *st, const struct walk *w, struct page *p, bool *ret_last, struct err *err)
@@ -196,6 +197,8 @@ static int walk_page(struct store *st, const struct walk *w, struct page *p, boo
 		sqlite3_bind_int(s, 4, ENTRY_BATCH);
 		stmt_bind_str(s, 5, w->service);
 	}
+	if (w->which == STMT_NEWEST)
+		sqlite3_bind_int(s, 3, (int)w->kind);
 	rc = page_read(st, s, p, ret_last, err);
 	sqlite3_clear_bindings(s);
 	return rc;
@@ -224,6 +227,12 @@ int store_each_entry(struct store *st, int64_t after, int (*each)(void *ctx, con
 	void *ctx, struct err *err)
 {
 	return walk_entries(st, (struct walk){ .which = STMT_ENTRIES, .after = after }, each, ctx, err);
+}
+
+int store_each_newest(struct store *st, enum entry_kind kind, int (*each)(void *ctx, const struct entry *e),
+	void *ctx, struct err *err)
+{
+	return walk_entries(st, (struct walk){ .which = STMT_NEWEST, .kind = kind }, each, ctx, err);
 }
 
 int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
