@@ -1,0 +1,15 @@
+/* collector_conf_parts.h - what collector_conf.c and service_conf.c share. Nobody else's business. */
+#ifndef COLLECTOR_CONF_PARTS_H
+#define COLLECTOR_CONF_PARTS_H
+
+#include "collector/collector_conf.h"
+
+/* Memory that lives as long as c; zeroed. A string from it has a NUL behind it. */
+void *conf_mem_new(struct collector_conf *c, size_t size);
+struct str conf_mem_str(struct collector_conf *c, struct str s);
+const struct conf_node *conf_map_get(const struct conf_node *map, const char *key); /* NULL: not there */
+
+MUST_USE int services_read(struct collector_conf *c, const struct conf_node *list, struct err *err);
+void services_describe(struct buf *out);
+
+#endif

@@ -1,0 +1,192 @@
+/* main.c - tidemark-collector: options, signals, start and stop. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "collector/export.h"
+#include "collector/hub_run.h"
+#include "collector/replay.h"
+
+#define PROGRAM "tidemark-collector"
+#define DRAIN_LIMIT_S                                                                                        \
+	60 /* a hung disk or library must not keep a stopped collector alive: what counts is on disk */
+#define DEFAULT_CONFIG "/etc/tidemark/collector.yaml"
+
+enum exit_status { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config;
+	bool check, help, version;
+};
+
+static void print_help(void)
+{
+	struct buf keys;
+	buf_init(&keys, 256 * 1024);
+	collector_conf_describe(&keys);
+	printf("usage: " PROGRAM " [--config FILE] [--config.check]\n"
+	       "       " PROGRAM " replay [--at TIME] FILE...\n"
+	       "       " PROGRAM " export --store FILE\n"
+	       "\n"
+	       "Collects what agents see of every edge and says how far each deploy has come.\n"
+	       "\n"
+	       "  --config FILE    what to watch, where to listen (default " DEFAULT_CONFIG ")\n"
+	       "  --config.check   read the file, say what is wrong with it, and end\n"
+	       "  --version        print the version\n"
+	       "  --help           this\n"
+	       "\n"
+	       "SIGHUP or POST /-/reload reads the file again; SIGTERM stops taking results, commits, and "
+	       "ends.\n"
+	       "${NAME} in the file is replaced from the environment; secrets may be given as KEY_file: "
+	       "PATH.\n"
+	       "\n"
+	       "%.*s",
+		STR_ARG(buf_str(&keys)));
+	buf_fini(&keys);
+}
+
+static int options_read(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		struct str arg = str_of(argv[i]);
+		if (str_is(arg, "--config") && i + 1 < argc) {
+			o->config = argv[++i];
+		} else if (str_starts(arg, "--config=")) {
+			o->config = argv[i] + strlen("--config=");
+		} else if (str_is(arg, "--config.check")) {
+			o->check = true;
+		} else if (str_is(arg, "--help") || str_is(arg, "-h")) {
+			o->help = true;
+		} else if (str_is(arg, "--version")) {
+			o->version = true;
+		} else {
+			fprintf(stderr, PROGRAM ": %s '%s'; --help shows what there is\n",
+				str_is(arg, "--config") ? "a file is missing behind" : "unknown argument",
+				argv[i]);
+			return EXIT_USAGE;
+		}
+	}
+	return EXIT_FINE;
+}
+
+/* -- running -- */
+
+struct running {
+	struct hub *hub;
+	struct http *http;
+};
+
+static struct http_options http_options_of(const struct collector_conf *c)
+{
+	return (struct http_options){
+		.listen = str_of(c->listen_http),
+		.tokens = c->http_tokens,
+		.n_tokens = c->n_http_tokens,
+		.open_status = c->open_status,
+		.page_title = str_of(c->status_name),
+		.page_url = str_of(c->status_url),
+		.tls_cert = c->http_cert,
+		.tls_key = c->http_key,
+	};
+}
+
+static void on_reload(void *ctx, const struct collector_conf *c)
+{
+	struct running *r = ctx;
+	struct http_options o = http_options_of(c);
+	log_init(PROGRAM, (enum log_level)c->log_level, (enum log_format)c->log_format);
+	http_set_options(r->http, &o);
+}
+
+static int start(struct running *r, struct collector_conf *c, struct err *err)
+{
+	struct http_options o = http_options_of(c);
+	int rc = hub_start(c, &r->hub, err);
+	if (rc == 0)
+		rc = http_start(r->hub, &o, &r->http, err);
+	if (rc < 0)
+		return rc;
+	hub_on_reload(r->hub, on_reload, r);
+	struct str host = str_first(o.listen, (size_t)str_rfind(o.listen, ':'));
+	log_info("listening", "http=%.*s:%d agents=%s store=%s services=%zu version=" TIDEMARK_VERSION,
+		STR_ARG(host), http_port(r->http), hub_agents_address(r->hub), c->store, c->n_services);
+	return 0;
+}
+
+static void stop(struct running *r)
+{
+	if (r->hub)
+		hub_on_reload(r->hub, NULL, NULL);
+	http_stop(r->http);
+	hub_stop(r->hub);
+}
+
+static int run(struct collector_conf *c)
+{
+	struct running r = { 0 };
+	struct err err = { 0 };
+	sigset_t set;
+	int sig = 0, status = EXIT_FINE;
+	/* Blocked before any thread is made, so that signals come to this one, here. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (start(&r, c, &err) < 0) {
+		log_error("start_failed", "err=\"%s\"", err.text);
+		status = EXIT_FAILED;
+	}
+	while (status == EXIT_FINE && sig != SIGINT && sig != SIGTERM) {
+		if (sigwait(&set, &sig) == 0 && sig == SIGHUP)
+			(void)hub_reload(
+				r.hub, NULL); /* it has said what is wrong, and the old one goes on */
+	}
+	if (status == EXIT_FINE)
+		log_info(
+			"stopping", "signal=%s taking nothing more, committing what is here", strsignal(sig));
+	alarm(DRAIN_LIMIT_S);
+	stop(&r);
+	alarm(0);
+	if (status == EXIT_FINE)
+		log_info("stopped", "everything acknowledged is on disk");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .config = DEFAULT_CONFIG };
+	struct collector_conf *c;
+	struct err err = { 0 };
+	if (argc > 1 && strcmp(argv[1], "replay") == 0)
+		return replay_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "export") == 0)
+		return export_main(argc - 1, argv + 1);
+	int status = options_read(argc, argv, &o);
+	if (status != EXIT_FINE)
+		return status;
+	if (o.help) {
+		print_help();
+		return EXIT_FINE;
+	}
+	if (o.version) {
+		printf(PROGRAM " " TIDEMARK_VERSION "\n");
+		return EXIT_FINE;
+	}
+	if (collector_conf_load(o.config, &c, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return EXIT_FAILED;
+	}
+	if (o.check) {
+		printf("%s: fine, %zu services\n", o.config, c->n_services);
+	} else {
+		log_init(PROGRAM, (enum log_level)c->log_level, (enum log_format)c->log_format);
+		status = run(c);
+	}
+	collector_conf_unref(c);
+	return status;
+}

@@ -1,0 +1,538 @@
+/* recv.c - see recv.h */
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/supplemental/tls/tls.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "collector/clockmap.h"
+#include "collector/recv.h"
+#include "proto/batch.h"
+
+#define UPLOAD_MAGIC   0x75706c64
+#define TLS_KEPT       16   /* configurations ever used: pending accepts may still use an older one */
+#define BUSY_QUEUE_MS  500  /* the queue is full: soon again */
+#define BUSY_STORE_MS  2000 /* the disk refuses: not so soon */
+#define BUSY_DRAIN_MS  5000
+#define DENIED_LOG_MAX 10 /* lines a second about refused peers */
+#define DEAD_EVERY_US  (5 * US_PER_S)
+
+struct recv {
+	struct recv_options o;
+	nng_socket socket;
+	nng_listener listener;
+	char address[300];
+	pthread_t threads[RECV_THREADS];
+	size_t n_threads;
+	nng_tls_config *tls[TLS_KEPT];
+	size_t n_tls;
+	atomic_bool draining;
+	atomic_uint_fast64_t refused, busy, denied;
+	atomic_int_fast64_t log_second;
+	atomic_int log_lines;
+	int64_t next_dead_us;
+};
+
+struct upload { /* one batch on its way through the writer */
+	struct work work;
+	uint32_t magic;
+	struct recv *recv;
+	nng_msg *msg;
+	struct wire_msg wire; /* the sealed bytes are its */
+	int64_t received_us;
+	char service[OBS_NAME_MAX];
+};
+
+struct receiver { /* a thread's own */
+	struct recv *recv;
+	struct batch_decoder *decoder;
+};
+
+static const uint32_t retry_ms[DENIAL_COUNT] = {
+	[DENIED_HELLO_FIRST] = 100,
+	[DENIED_BAD_TOKEN] = 60000,
+	[DENIED_UNKNOWN_AGENT] = 60000,
+	[DENIED_REVOKED] = 600000,
+	[DENIED_REPLACED] = 60000, /* two of one name: let them not chase each other */
+	[DENIED_IDENTITY_CONFLICT] = 60000,
+	[DENIED_PROTOCOL] = 600000,
+	[DENIED_MALFORMED] = 10000,
+};
+
+/* -- answers -- */
+
+/* Turns the request into its answer: the header, which says where it goes, stays. Sending hands over to the
+ * pipe's queue and never waits for the peer; to one who has left it succeeds, and goes nowhere. */
+static void answer(struct recv *r, nng_msg *msg, const struct wire_msg *m)
+{
+	struct buf out;
+	struct err err = { 0 };
+	buf_init(&out, WIRE_MESSAGE_MAX);
+	int rc = wire_encode(m, &out, &err);
+	if (rc < 0) {
+		static const struct wire_msg later = { .kind = WIRE_BUSY, .busy = { 60000 } };
+		log_error(
+			"answer_too_big", "err=\"%s\" told the agent to come later; give it less", err.text);
+		buf_clear(&out);
+		rc = wire_encode(&later, &out, &err);
+		INVARIANT(rc == 0);
+	}
+	nng_msg_clear(msg);
+	if (nng_msg_append(msg, out.p, out.n) != 0 || nng_sendmsg(r->socket, msg, 0) != 0)
+		nng_msg_free(msg); /* closing: the agent asks again */
+	buf_fini(&out);
+}
+
+static void answer_denied(struct recv *r, nng_msg *msg, enum denial d)
+{
+	struct wire_msg m = { .kind = WIRE_DENIED,
+		.denied = { str_of(denial_name(d)), str_of(denial_text(d)), retry_ms[d] } };
+	atomic_fetch_add(&r->denied, 1);
+	answer(r, msg, &m);
+}
+
+void recv_deny(struct recv *r, void *msg, enum denial why)
+{
+	if (msg)
+		answer_denied(r, msg, why);
+}
+
+static void answer_busy(struct recv *r, nng_msg *msg, uint32_t ms)
+{
+	struct wire_msg m = { .kind = WIRE_BUSY, .busy = { ms } };
+	atomic_fetch_add(&r->busy, 1);
+	answer(r, msg, &m);
+}
+
+static struct wire_clock clock_of(int64_t received_us)
+{
+	return (struct wire_clock){ true, received_us, clock_wall_us() };
+}
+
+static void answer_ack(
+	struct recv *r, nng_msg *msg, const struct wire_upload *u, int64_t received_us, struct str refused)
+{
+	struct wire_msg m = { .kind = WIRE_ACK, .ack = { u->epoch, u->number, refused } };
+	m.clock = clock_of(received_us);
+	answer(r, msg, &m);
+}
+
+static void answer_assignments(
+	struct recv *r, nng_msg *msg, const struct assignments *a, bool changed, int64_t received_us)
+{
+	struct wire_msg m = { .kind = WIRE_ASSIGNMENTS };
+	if (changed)
+		m.assignments = *a;
+	else
+		m.assignments = (struct assignments){ .generation = a->generation, .unchanged = true };
+	m.clock = clock_of(received_us);
+	answer(r, msg, &m);
+}
+
+/* Anybody can make us refuse things as fast as they like; the log does not have to repeat all of it. */
+static bool may_log(struct recv *r)
+{
+	int64_t second = clock_boot_us() / US_PER_S;
+	if (atomic_exchange(&r->log_second, second) != second)
+		atomic_store(&r->log_lines, 0);
+	return atomic_fetch_add(&r->log_lines, 1) < DENIED_LOG_MAX;
+}
+
+/* -- messages -- */
+
+static void handle_hello(
+	struct recv *r, nng_msg *msg, uint32_t pipe, const struct wire_hello *h, int64_t received_us)
+{
+	struct fleet_agent agent;
+	struct collector_conf *conf;
+	struct assign_out out;
+	void *replaced;
+	enum denial d = fleet_hello(r->o.fleet, pipe, h, received_us, clock_boot_us(), &agent, &replaced);
+	recv_deny(r, replaced, DENIED_REPLACED);
+	if (d != DENIAL_COUNT) {
+		if (may_log(r))
+			log_warn("agent_denied", "agent=\"%.*s\" reason=%s retry_ms=%" PRIu32,
+				STR_ARG(h->agent), denial_name(d), retry_ms[d]);
+		answer_denied(r, msg, d);
+		return;
+	}
+	r->o.fleet_changed(r->o.ctx);
+	r->o.assign(r->o.ctx, &agent, &out, &conf);
+	struct wire_msg m = { .kind = WIRE_WELCOME,
+		.welcome = { PROTOCOL_VERSION, STR("tidemark-collector " TIDEMARK_VERSION),
+			h->generation != out.a.generation } };
+	if (m.welcome.has_assignments)
+		m.assignments = out.a;
+	m.clock = clock_of(received_us);
+	answer(r, msg, &m);
+	log_info("agent_connected", "agent=%.*s region=%.*s software=\"%.*s\" pipe=%" PRIu32,
+		STR_ARG(agent.name), STR_ARG(agent.region), STR_ARG(h->software), pipe);
+	assign_out_fini(&out);
+	collector_conf_unref(conf);
+}
+
+static void handle_watch(struct recv *r, nng_msg *msg, uint32_t pipe, const struct fleet_agent *agent,
+	uint64_t generation, int64_t received_us)
+{
+	struct collector_conf *conf;
+	struct assign_out out;
+	r->o.assign(r->o.ctx, agent, &out, &conf);
+	if (generation != out.a.generation) {
+		answer_assignments(r, msg, &out.a, true, received_us);
+	} else {
+		struct fleet_parked p = { pipe, *agent, msg, generation, received_us,
+			clock_boot_us() + WATCH_PARK_MS * US_PER_MS };
+		nng_msg *left = fleet_park(r->o.fleet, &p);
+		if (left)
+			nng_msg_free(left); /* the agent gave that Watch up, or the pipe is gone */
+	}
+	assign_out_fini(&out);
+	collector_conf_unref(conf);
+}
+
+static void upload_done(struct work *w, int rc, bool duplicate, const struct err *err)
+{
+	struct upload *up = (struct upload *)w;
+	INVARIANT(up->magic == UPLOAD_MAGIC);
+	struct recv *r = up->recv;
+	if (rc == 0)
+		answer_ack(r, up->msg, &up->wire.upload, up->received_us, STR_NONE);
+	else if (rc == ERR_EXISTS)
+		answer_denied(r, up->msg, DENIED_IDENTITY_CONFLICT);
+	else
+		answer_busy(r, up->msg, BUSY_STORE_MS);
+	wire_free(&up->wire);
+	free(up);
+}
+
+/* What is wrong for good is acknowledged as refused: kept by its agent it would come again for ever. */
+static void refuse_upload(struct recv *r, nng_msg *msg, const struct wire_upload *u,
+	const struct fleet_agent *agent, int64_t received_us, const char *why)
+{
+	atomic_fetch_add(&r->refused, 1);
+	if (may_log(r))
+		log_warn("batch_refused", "agent=%.*s number=%" PRIu64 " err=\"%s\" dropped for good",
+			STR_ARG(agent->name), u->number, why);
+	answer_ack(r, msg, u, received_us, str_of(why));
+}
+
+/* Takes *m. */
+static void handle_upload(struct receiver *rx, nng_msg *msg, uint32_t pipe, struct wire_msg *m,
+	const struct fleet_agent *agent, int64_t received_us)
+{
+	struct recv *r = rx->recv;
+	const struct wire_upload *u = &m->upload;
+	struct clockmap map;
+	struct batch batch;
+	struct err err = { 0 };
+	if (atomic_load(&r->draining)) {
+		answer_busy(r, msg, BUSY_DRAIN_MS);
+		goto out;
+	}
+	int rc = u->number <= INT64_MAX
+			 ? 0
+			 : err_set(&err, ERR_NONSENSE, "number %" PRIu64 " is out of range", u->number);
+	if (rc == 0)
+		rc = batch_unseal(rx->decoder, u->body, u->raw_size, &batch, &err);
+	if (rc == 0 && (batch.service.n == 0 || batch.service.n > OBS_NAME_MAX))
+		rc = err_set(&err, ERR_NONSENSE, "a batch without a service");
+	if (rc < 0) {
+		refuse_upload(r, msg, u, agent, received_us, err.text);
+		goto out;
+	}
+	clockmap_of(u, &batch, received_us, &map);
+	if (fleet_upload(r->o.fleet, pipe, u->lost_results, map.suspect))
+		r->o.fleet_changed(r->o.ctx);
+	struct upload *up = mem_new(sizeof(*up));
+	memcpy(up->service, batch.service.p, batch.service.n);
+	up->magic = UPLOAD_MAGIC;
+	up->recv = r;
+	up->msg = msg;
+	up->received_us = received_us;
+	up->work.kind = WORK_ENTRY;
+	up->work.done = upload_done;
+	up->work.n_results = (uint32_t)batch.n_obs;
+	up->work.entry = (struct entry){ .kind = ENTRY_BATCH,
+		.service = { up->service, batch.service.n },
+		.bytes = u->body,
+		.agent = agent->name,
+		.region = agent->region,
+		.epoch = u->epoch,
+		.number = u->number,
+		.raw_size = u->raw_size,
+		.clock_offset_us = map.offset_us,
+		.clock_uncertainty_us = map.uncertainty_us };
+	up->wire = *m;
+	rc = writer_push(r->o.writer, &up->work, &err);
+	if (rc == 0)
+		return;
+	free(up);
+	answer_busy(r, msg, rc == ERR_BUSY ? BUSY_QUEUE_MS : BUSY_STORE_MS);
+out:
+	wire_free(m);
+}
+
+static void handle_message(struct receiver *rx, nng_msg *msg)
+{
+	struct recv *r = rx->recv;
+	int64_t received_us = clock_wall_us();
+	uint32_t pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg));
+	struct str bytes = { nng_msg_body(msg), nng_msg_len(msg) };
+	struct fleet_agent agent;
+	struct wire_msg m;
+	struct err err = { 0 };
+	enum denial d = DENIED_MALFORMED;
+	int rc = wire_decode(bytes, &m, &err);
+	if (rc == 0 && m.kind == WIRE_HELLO) {
+		handle_hello(r, msg, pipe, &m.hello, received_us);
+		wire_free(&m);
+		return;
+	}
+	if (rc == 0 && (m.kind == WIRE_UPLOAD || m.kind == WIRE_WATCH))
+		d = fleet_message(r->o.fleet, pipe, clock_boot_us(), &agent);
+	if (d == DENIAL_COUNT && m.kind == WIRE_UPLOAD) {
+		handle_upload(rx, msg, pipe, &m, &agent, received_us);
+		return;
+	}
+	if (d == DENIAL_COUNT) {
+		handle_watch(r, msg, pipe, &agent, m.watch.generation, received_us);
+	} else {
+		atomic_fetch_add(&r->refused, d == DENIED_MALFORMED);
+		if (may_log(r))
+			log_warn("message_denied", "pipe=%" PRIu32 " bytes=%zu reason=%s err=\"%s\"", pipe,
+				bytes.n, denial_name(d), rc < 0 ? err.text : "");
+		answer_denied(r, msg, d);
+	}
+	if (rc == 0)
+		wire_free(&m);
+}
+
+static void *receiver_main(void *arg)
+{
+	struct receiver rx = { .recv = arg, .decoder = batch_decoder_new() };
+	for (;;) {
+		nng_msg *msg;
+		int rc = nng_recvmsg(rx.recv->socket, &msg, 0);
+		if (rc == NNG_ECLOSED)
+			break;
+		if (rc == 0)
+			handle_message(&rx, msg);
+		else if (may_log(rx.recv))
+			log_warn("recv_failed", "err=\"%s\" going on", nng_strerror(rc));
+	}
+	batch_decoder_free(rx.decoder);
+	return NULL;
+}
+
+/* -- pipes -- */
+
+/* ADD_PRE and not _POST: messages may be there before _POST is told. Must not wait, nor close anything. */
+static void pipe_added(nng_pipe p, nng_pipe_ev ev, void *arg)
+{
+	struct recv *r = arg;
+	(void)ev;
+	fleet_pipe_added(r->o.fleet, (uint32_t)nng_pipe_id(p), clock_boot_us());
+}
+
+static void pipe_gone(nng_pipe p, nng_pipe_ev ev, void *arg)
+{
+	struct recv *r = arg;
+	(void)ev;
+	nng_msg *parked = fleet_pipe_gone(r->o.fleet, (uint32_t)nng_pipe_id(p));
+	if (parked)
+		nng_msg_free(parked);
+	r->o.fleet_changed(r->o.ctx);
+}
+
+void recv_push(struct recv *r)
+{
+	struct fleet_parked *list;
+	size_t n = fleet_take_parked(r->o.fleet, &list);
+	for (size_t i = 0; i < n; i++) {
+		struct collector_conf *conf;
+		struct assign_out out;
+		r->o.assign(r->o.ctx, &list[i].agent, &out, &conf);
+		if (list[i].generation != out.a.generation) {
+			answer_assignments(r, list[i].msg, &out.a, true, list[i].received_us);
+		} else {
+			nng_msg *left = fleet_park(r->o.fleet, &list[i]);
+			if (left)
+				nng_msg_free(left);
+		}
+		assign_out_fini(&out);
+		collector_conf_unref(conf);
+	}
+	free(list);
+}
+
+int64_t recv_tick(struct recv *r)
+{
+	struct fleet_parked p;
+	int64_t now_us = clock_boot_us();
+	while (fleet_take_due(r->o.fleet, now_us, &p)) {
+		struct assignments same = { .generation = p.generation };
+		answer_assignments(r, p.msg, &same, false, p.received_us);
+	}
+	if (now_us >= r->next_dead_us) {
+		uint32_t pipe;
+		void *parked;
+		while (fleet_take_dead(r->o.fleet, now_us, &pipe, &parked)) {
+			if (parked)
+				nng_msg_free(parked);
+			log_info("pipe_silent", "pipe=%" PRIu32 " closed", pipe);
+			(void)nng_pipe_close(
+				(nng_pipe){ .id = pipe }); /* it may have closed by itself meanwhile */
+			r->o.fleet_changed(r->o.ctx);
+		}
+		r->next_dead_us = now_us + DEAD_EVERY_US;
+	}
+	return MIN(fleet_next_deadline(r->o.fleet), r->next_dead_us);
+}
+
+/* -- coming up and going down -- */
+
+static int nng_failed(int rc, const char *what, const char *address, struct err *err)
+{
+	return rc == 0 ? 0 : err_set(err, ERR_NET, "%s %s: %s", what, address, nng_strerror(rc));
+}
+
+static int tls_make(const struct collector_conf *c, nng_tls_config **ret, struct err *err)
+{
+	nng_tls_config *cfg = NULL;
+	struct buf cert, key, ca;
+	buf_init(&cert, PEM_MAX);
+	buf_init(&key, PEM_MAX);
+	buf_init(&ca, 4 * PEM_MAX);
+	int rc = pem_file_read(c->tls.cert, &cert, err);
+	if (rc == 0)
+		rc = pem_file_read(c->tls.key, &key, err);
+	if (rc == 0 && c->tls.ca)
+		rc = pem_file_read(c->tls.ca, &ca, err);
+	if (rc == 0)
+		rc = nng_failed(nng_tls_config_alloc(&cfg, NNG_TLS_MODE_SERVER), "TLS", "", err);
+	if (rc == 0)
+		rc = nng_failed(nng_tls_config_own_cert(cfg, cert.p, key.p, NULL),
+			"certificate or key do not fit together:", c->tls.cert, err);
+	if (rc == 0 && c->tls.ca)
+		rc = nng_failed(
+			nng_tls_config_ca_chain(cfg, ca.p, NULL), "no certificates in", c->tls.ca, err);
+	if (rc == 0)
+		rc = nng_failed(
+			nng_tls_config_auth_mode(cfg, c->tls.require_agent_cert ? NNG_TLS_AUTH_MODE_REQUIRED
+						      : c->tls.ca               ? NNG_TLS_AUTH_MODE_OPTIONAL
+										: NNG_TLS_AUTH_MODE_NONE),
+			"TLS", "", err);
+	if (rc == 0)
+		*ret = cfg;
+	else if (cfg)
+		nng_tls_config_free(cfg);
+	buf_fini(&cert);
+	buf_fini(&key);
+	buf_fini(&ca);
+	return rc;
+}
+
+int recv_set_tls(struct recv *r, const struct collector_conf *c, struct err *err)
+{
+	nng_tls_config *cfg;
+	if (!str_starts(str_of(c->listen_agents), "tls+tcp://"))
+		return 0;
+	if (r->n_tls == TLS_KEPT) /* each is kept until the end: an accept under way may use any of them */
+		return err_set(err, ERR_FULL,
+			"certificates were changed %d times: restart to change them again", TLS_KEPT);
+	int rc = tls_make(c, &cfg, err);
+	if (rc < 0)
+		return rc;
+	r->tls[r->n_tls++] = cfg;
+	return nng_failed(
+		nng_listener_set_ptr(r->listener, NNG_OPT_TLS_CONFIG, cfg), "TLS", c->listen_agents, err);
+}
+
+static int listen_start(struct recv *r, struct err *err)
+{
+	const struct collector_conf *c = r->o.conf;
+	const char *url = c->listen_agents;
+	int port;
+	int rc = nng_failed(nng_rep0_open_raw(&r->socket), "socket for", url, err);
+	if (rc < 0)
+		return rc;
+	rc = nng_failed(
+		nng_pipe_notify(r->socket, NNG_PIPE_EV_ADD_PRE, pipe_added, r), "socket for", url, err);
+	if (rc == 0)
+		rc = nng_failed(nng_pipe_notify(r->socket, NNG_PIPE_EV_REM_POST, pipe_gone, r), "socket for",
+			url, err);
+	if (rc == 0)
+		rc = nng_failed(
+			nng_listener_create(&r->listener, r->socket, url), "cannot listen on", url, err);
+	/* its default is no limit at all; the header with the request's number comes on top of the Envelope
+	 */
+	if (rc == 0)
+		rc = nng_failed(nng_listener_set_size(r->listener, NNG_OPT_RECVMAXSZ, WIRE_MESSAGE_MAX + 64),
+			"limit for", url, err);
+	if (rc == 0)
+		rc = nng_failed(nng_listener_set_bool(r->listener, NNG_OPT_TCP_KEEPALIVE, true),
+			"keepalive for", url, err);
+	if (rc == 0)
+		rc = recv_set_tls(r, c, err);
+	if (rc == 0)
+		rc = nng_failed(nng_listener_start(r->listener, 0), "cannot listen on", url, err);
+	if (rc == 0)
+		rc = nng_failed(nng_listener_get_int(r->listener, NNG_OPT_TCP_BOUND_PORT, &port), "port of",
+			url, err);
+	if (rc < 0)
+		return rc;
+	struct str base = str_first(str_of(url), (size_t)str_rfind(str_of(url), ':'));
+	(void)snprintf(r->address, sizeof(r->address), "%.*s:%d", STR_ARG(base),
+		port); /* for people; cut if absurd */
+	return 0;
+}
+
+int recv_start(const struct recv_options *o, struct recv **ret, struct err *err)
+{
+	struct recv *r = mem_new(sizeof(*r));
+	r->o = *o;
+	r->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
+	int rc = listen_start(r, err);
+	r->o.conf = NULL;
+	if (rc < 0) {
+		recv_stop(r);
+		return rc;
+	}
+	for (; r->n_threads < RECV_THREADS; r->n_threads++)
+		INVARIANT(pthread_create(&r->threads[r->n_threads], NULL, receiver_main, r) == 0);
+	*ret = r;
+	return 0;
+}
+
+const char *recv_address(const struct recv *r)
+{
+	return r->address;
+}
+
+void recv_drain(struct recv *r)
+{
+	atomic_store(&r->draining, true);
+}
+
+void recv_stop(struct recv *r)
+{
+	if (!r)
+		return;
+	if (nng_socket_id(r->socket) > 0)
+		(void)nng_close(r->socket); /* wakes the threads; nothing to do if it was closed */
+	for (size_t i = 0; i < r->n_threads; i++)
+		INVARIANT(pthread_join(r->threads[i], NULL) == 0);
+	for (size_t i = 0; i < r->n_tls; i++)
+		nng_tls_config_free(r->tls[i]);
+	free(r);
+}
+
+void recv_counts(struct recv *r, struct recv_counts *ret)
+{
+	*ret = (struct recv_counts){ atomic_load(&r->refused), atomic_load(&r->busy),
+		atomic_load(&r->denied) };
+}
