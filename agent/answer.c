@@ -42,15 +42,16 @@ static void fail(struct answer *a, enum obs_fail f, const char *text)
 	(void)err_set(&a->why, ERR_NET, "%s", text);
 }
 
-static void judge(struct answer *a, const struct target *t, const struct transfer *tr, const struct headers *h)
+static void judge(
+	struct answer *a, const struct target *t, const struct transfer *tr, const struct headers *h)
 {
 	struct str where;
 	int status = a->obs.status;
 	if (is_redirect(status)) {
 		bool told = headers_get(h, "location", &where);
 		a->obs.fail = FAIL_REDIRECT;
-		(void)err_set(&a->why, ERR_NET, "status %d to %.*s: not followed", status, told ? (int)MIN(where.n, 300) : 9,
-			told ? where.p : "(nowhere)");
+		(void)err_set(&a->why, ERR_NET, "status %d to %.*s: not followed", status,
+			told ? (int)MIN(where.n, 300) : 9, told ? where.p : "(nowhere)");
 	} else if (status < 200 || status > 299) {
 		a->obs.fail = FAIL_HTTP;
 		(void)err_set(&a->why, ERR_NET, "status %d", status);
@@ -81,7 +82,8 @@ void answer_read(struct answer *a, const struct target *t, const struct transfer
 	a->cdn.vendor = STR_NONE;
 	a->cdn.n_tiers = 0;
 
-	if (tr->headers.n > 0 && headers_parse(tr->headers, room, ARRAY_LEN(room), &h, &status, &a->why) == 0) {
+	if (tr->headers.n > 0 &&
+		headers_parse(tr->headers, room, ARRAY_LEN(room), &h, &status, &a->why) == 0) {
 		h.received_at_us = tr->observed_wall_us;
 		a->obs.status = (int16_t)status;
 		if (!headers_get(&h, "etag", &a->etag))

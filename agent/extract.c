@@ -17,9 +17,12 @@ struct extractor {
 };
 
 static const char *const kind_names[] = {
-	[EXTRACT_JSON] = "json",   [EXTRACT_HEADER] = "header",
-	[EXTRACT_REGEX] = "regex", [EXTRACT_ETAG] = "etag",
-	[EXTRACT_SHA256] = "sha256", [EXTRACT_LAST_MODIFIED] = "last_modified",
+	[EXTRACT_JSON] = "json",
+	[EXTRACT_HEADER] = "header",
+	[EXTRACT_REGEX] = "regex",
+	[EXTRACT_ETAG] = "etag",
+	[EXTRACT_SHA256] = "sha256",
+	[EXTRACT_LAST_MODIFIED] = "last_modified",
 };
 
 const char *extract_kind_name(enum extract_kind k)
@@ -27,8 +30,8 @@ const char *extract_kind_name(enum extract_kind k)
 	return k < EXTRACT_COUNT ? kind_names[k] : "unknown";
 }
 
-/* What the matcher of the C library would take badly: back references cost exponential time, repeats are unrolled, and \d
- * is an ordinary d, so that an expression would quietly never match. */
+/* What the matcher of the C library would take badly: back references cost exponential time, repeats are
+ * unrolled, and \d is an ordinary d, so that an expression would quietly never match. */
 static int regex_check(struct str re, struct err *err)
 {
 	int64_t product = 1;
@@ -41,22 +44,26 @@ static int regex_check(struct str re, struct err *err)
 			return err_set(err, ERR_SYNTAX, "a NUL in the expression");
 		if (c == '\\' && ++i < re.n) {
 			if (re.p[i] >= '1' && re.p[i] <= '9')
-				return err_set(err, ERR_UNSUPPORTED, "'\\%c' refers back, which is not supported", re.p[i]);
+				return err_set(err, ERR_UNSUPPORTED,
+					"'\\%c' refers back, which is not supported", re.p[i]);
 			if (re.p[i] == 'd' || re.p[i] == 'D')
 				return err_set(err, ERR_UNSUPPORTED,
-					"'\\%c' is not known to POSIX expressions: write [0-9] or [^0-9]", re.p[i]);
+					"'\\%c' is not known to POSIX expressions: write [0-9] or [^0-9]",
+					re.p[i]);
 			continue;
 		}
 		if (c != '{')
 			continue;
 		int64_t n = 0, most = 0;
 		for (i++; i < re.n && re.p[i] != '}'; i++) {
-			n = re.p[i] >= '0' && re.p[i] <= '9' ? MIN(n * 10 + (re.p[i] - '0'), INT64_C(1000000)) : 0;
+			n = re.p[i] >= '0' && re.p[i] <= '9' ? MIN(n * 10 + (re.p[i] - '0'), INT64_C(1000000))
+							     : 0;
 			most = MAX(most, n);
 		}
 		product *= MAX(most, 1);
 		if (product > EXTRACT_REPEATS_MAX)
-			return err_set(err, ERR_TOO_BIG, "the expression's repeats multiply to over %d", EXTRACT_REPEATS_MAX);
+			return err_set(err, ERR_TOO_BIG, "the expression's repeats multiply to over %d",
+				EXTRACT_REPEATS_MAX);
 	}
 	return 0;
 }
@@ -111,7 +118,8 @@ int extractor_new(enum extract_kind kind, struct str arg, struct extractor **ret
 		break;
 	default:
 		if (rc == 0)
-			rc = err_set(err, ERR_UNSUPPORTED, "this agent does not know how to extract a version of kind %d", (int)kind);
+			rc = err_set(err, ERR_UNSUPPORTED,
+				"this agent does not know how to extract a version of kind %d", (int)kind);
 	}
 	if (rc < 0) {
 		extractor_free(x);
@@ -177,7 +185,8 @@ static bool take(struct str s, struct extracted *ret, const char *what, struct e
 
 static bool from_json(const struct extractor *x, struct str body, struct extracted *ret, struct err *err)
 {
-	static const char *const kinds[] = { "nothing", "a string", "a number", "true or false", "null", "an object", "an array" };
+	static const char *const kinds[] = { "nothing", "a string", "a number", "true or false", "null",
+		"an object", "an array" };
 	/* one escaped character is at most 6 bytes for 1, so this is enough to notice a cut */
 	char text[OBS_VERSION_MAX * 8];
 	struct json_value v;
@@ -190,9 +199,11 @@ static bool from_json(const struct extractor *x, struct str body, struct extract
 	case JSON_KIND_STRING:
 		if (memchr(v.raw.p, '\\', v.raw.n) == NULL)
 			return take(v.raw, ret, "the value", err);
-		return take((struct str){ text, json_unescape(v.raw, text, sizeof(text)) }, ret, "the value", err);
+		return take((struct str){ text, json_unescape(v.raw, text, sizeof(text)) }, ret, "the value",
+			err);
 	default:
-		(void)err_set(err, ERR_NOT_FOUND, "at %s is %s", x->arg[0] ? x->arg : "the top", kinds[v.kind]);
+		(void)err_set(
+			err, ERR_NOT_FOUND, "at %s is %s", x->arg[0] ? x->arg : "the top", kinds[v.kind]);
 		return false;
 	}
 }
@@ -216,11 +227,12 @@ static bool from_regex(const struct extractor *x, struct str body, struct extrac
 		(void)err_set(err, ERR_NOT_FOUND, "the expression matches nothing in %zu bytes", body.n);
 		return false;
 	}
-	return take((struct str){ body.p + m[which].rm_so, (size_t)(m[which].rm_eo - m[which].rm_so) }, ret, "the match",
-		err);
+	return take((struct str){ body.p + m[which].rm_so, (size_t)(m[which].rm_eo - m[which].rm_so) }, ret,
+		"the match", err);
 }
 
-bool extract(const struct extractor *x, const struct headers *h, struct str body, struct extracted *ret, struct err *err)
+bool extract(const struct extractor *x, const struct headers *h, struct str body, struct extracted *ret,
+	struct err *err)
 {
 	struct sha256 sum;
 	char hex[SHA256_HEX];

@@ -10,11 +10,13 @@ struct scan {
 int json_pointer_check(struct str pointer, struct err *err)
 {
 	if (pointer.n > 0 && pointer.p[0] != '/')
-		return err_set(err, ERR_SYNTAX, "'%.*s' is no JSON pointer: it starts with '/', like /version",
-			STR_ARG(pointer));
+		return err_set(err, ERR_SYNTAX,
+			"'%.*s' is no JSON pointer: it starts with '/', like /version", STR_ARG(pointer));
 	for (size_t i = 0; i < pointer.n; i++)
-		if (pointer.p[i] == '~' && (i + 1 == pointer.n || (pointer.p[i + 1] != '0' && pointer.p[i + 1] != '1')))
-			return err_set(err, ERR_SYNTAX, "'%.*s': a '~' in a JSON pointer is written ~0, a '/' in a name ~1",
+		if (pointer.p[i] == '~' &&
+			(i + 1 == pointer.n || (pointer.p[i + 1] != '0' && pointer.p[i + 1] != '1')))
+			return err_set(err, ERR_SYNTAX,
+				"'%.*s': a '~' in a JSON pointer is written ~0, a '/' in a name ~1",
 				STR_ARG(pointer));
 	return 0;
 }
@@ -129,8 +131,10 @@ static bool token_is(struct str token, struct str raw)
 		size_t step = 1, n = 1;
 		const char *p = raw.p + r;
 		if (*p == '\\') {
-			bool pair = raw.p[r + 1] == 'u' && r + 12 <= raw.n && raw.p[r + 6] == '\\' && raw.p[r + 7] == 'u' &&
-				    (raw.p[r + 2] | 32) == 'd'; /* maybe a surrogate pair: let json_unescape decide */
+			bool pair = raw.p[r + 1] == 'u' && r + 12 <= raw.n && raw.p[r + 6] == '\\' &&
+				    raw.p[r + 7] == 'u' &&
+				    (raw.p[r + 2] | 32) ==
+					    'd'; /* maybe a surrogate pair: let json_unescape decide */
 			step = raw.p[r + 1] != 'u' ? 2 : pair ? 12 : 6;
 			n = json_unescape((struct str){ p, step }, piece, sizeof(piece));
 			p = piece;
@@ -283,7 +287,8 @@ int json_find(struct str document, struct str pointer, struct json_value *ret, s
 	int rc = json_pointer_check(pointer, err);
 	if (rc < 0)
 		return rc;
-	if (str_starts(document, "\xEF\xBB\xBF")) /* a byte order mark: not JSON, but people's editors write it */
+	if (str_starts(document,
+		    "\xEF\xBB\xBF")) /* a byte order mark: not JSON, but people's editors write it */
 		s.at = 3;
 	rc = scan_value(&s, pointer, true, 0);
 	if (rc == 0 && peek(&s) >= 0)

@@ -17,7 +17,8 @@ struct netpolicy {
 	bool open;
 };
 
-/* The registries of RFC 6890 (IPv4, IPv6 special-purpose addresses) as far as a probe could be led astray by them. */
+/* The registries of RFC 6890 (IPv4, IPv6 special-purpose addresses) as far as a probe could be led astray by
+ * them. */
 static const struct {
 	const char *network, *says;
 } special[] = {
@@ -84,13 +85,15 @@ static int network_parse(struct str text, struct network *ret, struct err *err)
 	}
 	struct network net = { .bits = 128 };
 	if (!ip_parse(address, net.prefix, &v4))
-		return err_set(err, ERR_SYNTAX, "'%.*s' is no network: expected an address like 10.0.0.0/8 or fd00::/8",
+		return err_set(err, ERR_SYNTAX,
+			"'%.*s' is no network: expected an address like 10.0.0.0/8 or fd00::/8",
 			STR_ARG(text));
 	if (slash >= 0) {
 		int64_t n;
 		int limit = v4 ? 32 : 128;
 		if (str_to_i64(bits, &n, NULL) < 0 || n < 0 || n > limit)
-			return err_set(err, ERR_SYNTAX, "'%.*s': expected 0 to %d bits after the '/'", STR_ARG(text), limit);
+			return err_set(err, ERR_SYNTAX, "'%.*s': expected 0 to %d bits after the '/'",
+				STR_ARG(text), limit);
 		net.bits = (int)n + (v4 ? 96 : 0);
 	}
 	*ret = net;
@@ -128,8 +131,8 @@ int netpolicy_new(const struct str *networks, size_t n_networks, const struct st
 	struct netpolicy *p = mem_new(sizeof(*p));
 	int rc = 0;
 	if (n_networks > NETPOLICY_RULES_MAX || n_hosts > NETPOLICY_RULES_MAX)
-		rc = err_set(err, ERR_TOO_BIG, "%zu networks and %zu hosts, limit is %d each", n_networks, n_hosts,
-			NETPOLICY_RULES_MAX);
+		rc = err_set(err, ERR_TOO_BIG, "%zu networks and %zu hosts, limit is %d each", n_networks,
+			n_hosts, NETPOLICY_RULES_MAX);
 	if (rc == 0)
 		p->networks = mem_new_array(n_networks, sizeof(*p->networks));
 	for (size_t i = 0; rc == 0 && i < n_networks; i++) {
@@ -187,7 +190,8 @@ static bool unwrap(const unsigned char ip[16], unsigned char out[16])
 		map_v4(ip + 2, out);
 		return true;
 	}
-	if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0 && ip[3] == 0) { /* Teredo, RFC 4380: the client, inverted */
+	if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0 &&
+		ip[3] == 0) { /* Teredo, RFC 4380: the client, inverted */
 		for (int i = 0; i < 4; i++)
 			v4[i] = (unsigned char)~ip[12 + i];
 		map_v4(v4, out);
@@ -240,7 +244,8 @@ bool glob_matches(struct str glob, struct str text)
 		} else if (g < glob.n &&
 			   str_eq_nocase((struct str){ glob.p + g, 1 }, (struct str){ text.p + t, 1 })) {
 			g++, t++;
-		} else if (star != SIZE_MAX) { /* let the last star take one more: never more than n*m steps */
+		} else if (star !=
+			   SIZE_MAX) { /* let the last star take one more: never more than n*m steps */
 			g = star + 1;
 			t = ++resume;
 		} else {

@@ -1,9 +1,10 @@
-/* netpolicy.h - where this agent may go. Addresses are judged when a socket is about to connect, after the name was looked up,
- * so that no DNS answer talks its way round it; host names are judged when an assignment arrives. Pure; read-only once made,
- * so any thread may ask.
+/* netpolicy.h - where this agent may go. Addresses are judged when a socket is about to connect, after the
+ * name was looked up, so that no DNS answer talks its way round it; host names are judged when an assignment
+ * arrives. Pure; read-only once made, so any thread may ask.
  *
- * Without a word from the agent's own configuration, private, loopback, link-local (cloud metadata lives there), multicast,
- * documentation and unspecified addresses are refused, also when an IPv6 address wraps them (v4-mapped, NAT64, 6to4, Teredo). */
+ * Without a word from the agent's own configuration, private, loopback, link-local (cloud metadata lives
+ * there), multicast, documentation and unspecified addresses are refused, also when an IPv6 address wraps
+ * them (v4-mapped, NAT64, 6to4, Teredo). */
 #ifndef AGENT_NETPOLICY_H
 #define AGENT_NETPOLICY_H
 
@@ -16,12 +17,14 @@ struct netpolicy;
 
 /* networks: "10.0.0.0/8", "fd00::/8", "192.0.2.7" (one address). What they cover is allowed whatever it is.
  * hosts: names with '*' for any run of characters ("*.example.com"); none at all means every host. */
-MUST_USE int netpolicy_new(const struct str *networks, size_t n_networks, const struct str *hosts, size_t n_hosts,
-	struct netpolicy **ret, struct err *err);
-struct netpolicy *netpolicy_new_open(void); /* every address, every host: a person at a shell, on their own machine */
-void netpolicy_free(struct netpolicy *p);   /* NULL is fine */
+MUST_USE int netpolicy_new(const struct str *networks, size_t n_networks, const struct str *hosts,
+	size_t n_hosts, struct netpolicy **ret, struct err *err);
+struct netpolicy *netpolicy_new_open(
+	void); /* every address, every host: a person at a shell, on their own machine */
+void netpolicy_free(struct netpolicy *p); /* NULL is fine */
 
-/* False: *ret_why (may be NULL) says what kind of address it is. Other families than IPv4 and IPv6 are refused. */
+/* False: *ret_why (may be NULL) says what kind of address it is. Other families than IPv4 and IPv6 are
+ * refused. */
 bool netpolicy_allows_address(const struct netpolicy *p, const struct sockaddr *to, const char **ret_why);
 bool netpolicy_allows_host(const struct netpolicy *p, struct str host);
 /* Where an endpoint says to connect instead ("host:port"): a host that is allowed by name, or an address that

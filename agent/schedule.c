@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-/* Where an item stands with the buckets: the slot has not come; it has a token of its host's; it has one of both. */
+/* Where an item stands with the buckets: the slot has not come; it has a token of its host's; it has one of
+ * both. */
 enum stage { STAGE_SLOT, STAGE_HOST, STAGE_BOTH };
 
 struct entry {
@@ -25,7 +26,7 @@ struct schedule {
 	struct schedule_limits limits;
 	struct entry *entries; /* by key */
 	size_t n;
-	size_t *heap; /* indexes into entries, earliest at_us first */
+	size_t *heap;         /* indexes into entries, earliest at_us first */
 	struct bucket *hosts; /* by host */
 	size_t n_hosts;
 	struct bucket all;
@@ -101,7 +102,8 @@ static void heap_down(struct schedule *s, size_t i)
 
 static bool in_burst(const struct schedule_item *it, int64_t now_us)
 {
-	return it->burst_interval_us > 0 && it->burst_interval_us < it->interval_us && now_us < it->burst_until_us;
+	return it->burst_interval_us > 0 && it->burst_interval_us < it->interval_us &&
+	       now_us < it->burst_until_us;
 }
 
 static int64_t interval_of(const struct schedule_item *it, int64_t now_us)
@@ -204,8 +206,8 @@ static void bucket_release(struct bucket *b, double rate, int64_t now_us)
 	b->full_at_us = MIN(b->full_at_us, now_us + MAX(empty, US_PER_S));
 }
 
-/* Tokens promised for later go back, and whoever waits queues anew by its slot: what was promised under other caps, or to items
- * that have left, must not keep the others waiting. */
+/* Tokens promised for later go back, and whoever waits queues anew by its slot: what was promised under other
+ * caps, or to items that have left, must not keep the others waiting. */
 static void reservations_release(struct schedule *s, int64_t now_us)
 {
 	bucket_release(&s->all, s->limits.max_rate, now_us);
@@ -249,7 +251,8 @@ void schedule_set_limits(struct schedule *s, const struct schedule_limits *limit
 
 /* --- caps --- */
 
-/* Takes the next token; returns when it is there, now at the earliest. A bucket holds one second's worth, one at least. */
+/* Takes the next token; returns when it is there, now at the earliest. A bucket holds one second's worth, one
+ * at least. */
 static int64_t bucket_take(struct bucket *b, double rate, int64_t now_us)
 {
 	if (rate <= 0)
@@ -337,7 +340,8 @@ void schedule_done(struct schedule *s, uint64_t ticket)
 		s->entries[hint].running = false;
 		return;
 	}
-	for (size_t i = 0; i < s->n; i++) /* the set changed under it: rare, and never more than one set's length */
+	for (size_t i = 0; i < s->n;
+		i++) /* the set changed under it: rare, and never more than one set's length */
 		if (s->entries[i].running && s->entries[i].ticket == id) {
 			s->entries[i].running = false;
 			return;

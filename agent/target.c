@@ -31,15 +31,17 @@ static bool has_control(struct str s)
 static int header_add(struct target *t, struct str name, struct str value, struct err *err)
 {
 	/* these say how the message is framed: an endpoint that sets them would talk past the next request */
-	static const char *const framing[] = { "content-length", "transfer-encoding", "connection", "upgrade", "te",
-		"trailer", "expect" };
+	static const char *const framing[] = { "content-length", "transfer-encoding", "connection", "upgrade",
+		"te", "trailer", "expect" };
 	char *line;
 	size_t n = name.n + value.n + 4;
 	if (!is_token(name) || has_control(value))
-		return err_set(err, ERR_SYNTAX, "header '%.*s': its name or value is not one HTTP allows", STR_ARG(name));
+		return err_set(err, ERR_SYNTAX, "header '%.*s': its name or value is not one HTTP allows",
+			STR_ARG(name));
 	for (size_t i = 0; i < ARRAY_LEN(framing); i++)
 		if (str_eq_nocase(name, str_of(framing[i])))
-			return err_set(err, ERR_DENIED, "header '%.*s' cannot be set: the agent frames its own requests",
+			return err_set(err, ERR_DENIED,
+				"header '%.*s' cannot be set: the agent frames its own requests",
 				STR_ARG(name));
 	line = mem_new(n);
 	value = str_trim(value);
@@ -60,11 +62,13 @@ static bool names(const struct assign_endpoint *e, const char *name)
 	return false;
 }
 
-static int headers_make(struct target *t, const struct assign_endpoint *e, const char *user_agent, struct err *err)
+static int headers_make(
+	struct target *t, const struct assign_endpoint *e, const char *user_agent, struct err *err)
 {
 	int rc = 0;
 	if (e->n_headers > ASSIGN_HEADERS_MAX)
-		return err_set(err, ERR_TOO_BIG, "%zu headers, limit is %d", e->n_headers, ASSIGN_HEADERS_MAX);
+		return err_set(
+			err, ERR_TOO_BIG, "%zu headers, limit is %d", e->n_headers, ASSIGN_HEADERS_MAX);
 	for (size_t i = 0; rc == 0 && i < e->n_headers; i++)
 		rc = header_add(t, e->headers[i].name, e->headers[i].value, err);
 	if (rc == 0 && !names(e, "accept-encoding"))
@@ -88,8 +92,9 @@ static int url_make(struct target *t, struct str url, const struct netpolicy *po
 	int rc = 0;
 	INVARIANT(u != NULL);
 	t->url = str_dup(url);
-	CURLUcode code = has_control(url) || url.n > ASSIGN_TEXT_MAX ? CURLUE_MALFORMED_INPUT :
-								       curl_url_set(u, CURLUPART_URL, t->url, 0);
+	CURLUcode code = has_control(url) || url.n > ASSIGN_TEXT_MAX
+				 ? CURLUE_MALFORMED_INPUT
+				 : curl_url_set(u, CURLUPART_URL, t->url, 0);
 	if (code == CURLUE_UNSUPPORTED_SCHEME || (code == CURLUE_OK && !str_starts_nocase(url, "http://") &&
 							 !str_starts_nocase(url, "https://")))
 		rc = err_set(err, ERR_DENIED, "'%s' is neither http:// nor https://", t->url);
@@ -105,13 +110,15 @@ static int url_make(struct target *t, struct str url, const struct netpolicy *po
 		lower(t->host);
 		curl_free(part);
 		if (!netpolicy_allows_host(policy, str_of(t->host)))
-			rc = err_set(err, ERR_DENIED, "host %s is not among this agent's allow_hosts", t->host);
+			rc = err_set(
+				err, ERR_DENIED, "host %s is not among this agent's allow_hosts", t->host);
 	}
 	curl_url_cleanup(u);
 	return rc;
 }
 
-/* "host:port" or "[v6]:port". CONNECT_TO and not RESOLVE: only this is part of what makes a kept connection the right one. */
+/* "host:port" or "[v6]:port". CONNECT_TO and not RESOLVE: only this is part of what makes a kept connection
+ * the right one. */
 static int connect_to_make(struct target *t, struct str to, const struct netpolicy *policy, struct err *err)
 {
 	char line[ASSIGN_TEXT_MAX + 8];
@@ -124,11 +131,14 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 		return 0;
 	}
 	if (to.n > ASSIGN_TEXT_MAX || host.n == 0 || has_control(to) || str_find(to, ' ') >= 0 ||
-		str_to_i64(port, &n, NULL) < 0 || n < 1 || n > 65535 || (str_find(host, ':') >= 0 && host.p[0] != '['))
-		return err_set(err, ERR_SYNTAX, "connect_to '%.*s': expected HOST:PORT or [IPv6]:PORT", STR_ARG(to));
+		str_to_i64(port, &n, NULL) < 0 || n < 1 || n > 65535 ||
+		(str_find(host, ':') >= 0 && host.p[0] != '['))
+		return err_set(
+			err, ERR_SYNTAX, "connect_to '%.*s': expected HOST:PORT or [IPv6]:PORT", STR_ARG(to));
 	if (!netpolicy_allows_pin(policy, host))
 		return err_set(err, ERR_DENIED,
-			"connect_to %.*s is neither among this agent's allow_hosts nor in its allow_networks", STR_ARG(to));
+			"connect_to %.*s is neither among this agent's allow_hosts nor in its allow_networks",
+			STR_ARG(to));
 	(void)snprintf(line, sizeof(line), "::%.*s", STR_ARG(to));
 	t->connect_to = curl_slist_append(NULL, line);
 	INVARIANT(t->connect_to != NULL);
@@ -137,8 +147,8 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 	return 0;
 }
 
-int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struct netpolicy *policy, const char *user_agent,
-	struct target **ret, struct err *err)
+int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struct netpolicy *policy,
+	const char *user_agent, struct target **ret, struct err *err)
 {
 	struct target *t = mem_new(sizeof(*t));
 	int rc;
@@ -149,8 +159,9 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 	t->ip_version = e->ip_version;
 	t->redirects = MIN(e->redirects, (uint32_t)TARGET_REDIRECTS_MAX);
 	t->max_body = e->max_body ? MIN(e->max_body, (uint32_t)TARGET_BODY_MAX) : TARGET_BODY_DEFAULT;
-	t->timeout_ms = timeout_ms ? (int32_t)MIN(MAX(timeout_ms, (uint32_t)TARGET_TIMEOUT_MIN), (uint32_t)TARGET_TIMEOUT_MAX) :
-				     TARGET_TIMEOUT_DEFAULT;
+	t->timeout_ms = timeout_ms ? (int32_t)MIN(MAX(timeout_ms, (uint32_t)TARGET_TIMEOUT_MIN),
+					     (uint32_t)TARGET_TIMEOUT_MAX)
+				   : TARGET_TIMEOUT_DEFAULT;
 	t->pop_header = str_dup(e->pop_header);
 	t->pop_vendor = str_dup(e->pop_vendor);
 	t->cdn = (struct cdn_options){ str_of(t->pop_header), str_of(t->pop_vendor) };
@@ -227,8 +238,8 @@ bool target_may_redirect(const char *from, const char *to)
 	bool ok = place_read(from, &a), also = place_read(to, &b);
 	if (ok && also) {
 		bool same = strcmp(a.scheme, b.scheme) == 0 && strcmp(a.port, b.port) == 0;
-		bool up = strcmp(a.scheme, "http") == 0 && strcmp(b.scheme, "https") == 0 && strcmp(a.port, "80") == 0 &&
-			  strcmp(b.port, "443") == 0;
+		bool up = strcmp(a.scheme, "http") == 0 && strcmp(b.scheme, "https") == 0 &&
+			  strcmp(a.port, "80") == 0 && strcmp(b.port, "443") == 0;
 		ok = str_eq_nocase(str_of(a.host), str_of(b.host)) && (same || up);
 	}
 	place_fini(&a);

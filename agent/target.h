@@ -1,5 +1,5 @@
-/* target.h - one endpoint, checked and made ready to be fetched again and again: what libcurl wants as strings and lists, the
- * compiled extraction. Read-only once made; counted, by one thread. */
+/* target.h - one endpoint, checked and made ready to be fetched again and again: what libcurl wants as
+ * strings and lists, the compiled extraction. Read-only once made; counted, by one thread. */
 #ifndef AGENT_TARGET_H
 #define AGENT_TARGET_H
 
@@ -36,14 +36,15 @@ struct target {
 	int32_t timeout_ms;
 };
 
-/* ERR_DENIED: policy says no. ERR_SYNTAX and others: it cannot be fetched; the sentence says why and what would help. */
+/* ERR_DENIED: policy says no. ERR_SYNTAX and others: it cannot be fetched; the sentence says why and what
+ * would help. */
 MUST_USE int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struct netpolicy *policy,
 	const char *user_agent, struct target **ret, struct err *err);
 struct target *target_ref(struct target *t);
 void target_unref(struct target *t); /* NULL is fine */
 
-/* May a redirect from `from` to `to` be followed? Only to the same host, over the same scheme and port or from http up to https
- * on their usual ports: the endpoint's own headers, secrets among them, go along. */
+/* May a redirect from `from` to `to` be followed? Only to the same host, over the same scheme and port or
+ * from http up to https on their usual ports: the endpoint's own headers, secrets among them, go along. */
 bool target_may_redirect(const char *from, const char *to);
 
 #endif
