@@ -67,9 +67,9 @@ static void azure_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
 	struct str text;
-	if (headers_get(h, "x-msedge-ref", &text))
+	if (headers_get_last(h, "x-msedge-ref", &text))
 		pop_set(e, name_from_msedge(text), "x-msedge-ref");
-	if (e->pop.n == 0 && headers_get(h, "x-azure-ref", &text))
+	if (e->pop.n == 0 && headers_get_last(h, "x-azure-ref", &text))
 		pop_set(e, name_from_ref(e, text), "x-azure-ref");
 	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
 	if (words.n == 0) {

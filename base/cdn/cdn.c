@@ -117,7 +117,7 @@ void cdn_read(const struct headers *h, const struct cdn_options *options, struct
 		.browser_ttl_s = CDN_TTL_NONE,
 		.targeted_ttl_s = CDN_TTL_NONE };
 	bool named = configured_pop(h, options, &pop);
-	bool self = named && options->pop_vendor.n == 0;
+	bool self = named && (options->pop_vendor.n == 0 || str_is(options->pop_vendor, "self"));
 	const struct vendor *v = &vendor_generic;
 	/* One's own caches in a row may be of several makes; what they are told to say counts before what the make shows. */
 	if (!self || !vendor_claims(v, h))

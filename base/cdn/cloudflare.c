@@ -14,7 +14,7 @@ static bool claims(const struct headers *h)
 static void cloudflare_read(const struct headers *h, struct edge_info *e)
 {
 	struct str ray;
-	if (headers_get(h, "cf-ray", &ray)) {
+	if (headers_get_last(h, "cf-ray", &ray)) {
 		ptrdiff_t dash = str_rfind(ray, '-');
 		if (dash >= 0)
 			pop_set(e, str_from(ray, (size_t)dash + 1), "cf-ray");

@@ -9,7 +9,7 @@ static void gcore_read(const struct headers *h, struct edge_info *e)
 	static const char *const names[] = { "x-id", "x-node" };
 	struct str node = STR_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(names) && node.n == 0; i++) {
-		if (!headers_get(h, names[i], &node))
+		if (!headers_get_last(h, names[i], &node))
 			continue;
 		ptrdiff_t dash = str_find(node, '-');
 		pop_set(e, dash < 0 ? node : str_first(node, (size_t)dash), names[i]);

@@ -1,0 +1,189 @@
+/* test_explain.c - `tidemark-agent explain`: pasted text and JSON Lines in, JSON or sentences out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "agent/agent.h"
+#include "tests/cdn/support.h"
+
+static struct buf said, complained; /* stdout and stderr of the last run */
+
+static void file_take(FILE *f, struct buf *out)
+{
+	char part[4096];
+	size_t n;
+	buf_clear(out);
+	rewind(f);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(out, part, n);
+	buf_add(out, "", 1); /* so that it can be compared as a C string */
+	fclose(f);
+}
+
+/* Runs it with this text on stdin; what it prints is in said and complained. */
+static int explain(struct str input, char *argument)
+{
+	FILE *in = tmpfile(), *out = tmpfile(), *errors = tmpfile();
+	int old[] = { dup(0), dup(1), dup(2) };
+	char name[] = "explain";
+	char *argv[] = { name, argument, NULL };
+	fwrite(input.p, 1, input.n, in);
+	rewind(in);
+	fflush(NULL);
+	dup2(fileno(in), 0), dup2(fileno(out), 1), dup2(fileno(errors), 2);
+	clearerr(stdin);
+	fseek(stdin, 0, SEEK_SET);
+	int rc = explain_main(argument ? 2 : 1, argv);
+	fflush(NULL);
+	for (int i = 0; i < 3; i++) {
+		dup2(old[i], i);
+		close(old[i]);
+	}
+	fclose(in);
+	file_take(out, &said);
+	file_take(errors, &complained);
+	return rc;
+}
+
+#define CF(pop) "{\"vendor\":\"cloudflare\",\"pop\":\"" pop "\",\"iata\":\"" pop "\",\"cache\":\"NONE\",\"tiers\":[{\"tier\":" \
+		"\"edge\",\"status\":\"NONE\",\"node\":\"" pop "\"}],\"age\":null,\"ttl\":null,\"ttl_source\":null}\n"
+#define NONE \
+	"{\"vendor\":\"none\",\"pop\":null,\"iata\":null,\"cache\":\"UNKNOWN\",\"tiers\":[],\"age\":null,\"ttl\":null," \
+	"\"ttl_source\":null}\n"
+
+static const struct {
+	const char *says, *input, *output, *errors;
+} inputs[] = {
+	{ "curl -I", "HTTP/2 200 \r\ncf-ray: 1-LHR\r\n\r\n", CF("LHR"), "" },
+	{ "curl -IL: an answer for each", "HTTP/1.1 301 Moved\r\nServer: x\r\n\r\nHTTP/1.1 200 OK\r\nCF-Ray: 1-LHR\r\n\r\n",
+		NONE CF("LHR"), "" },
+	{ "answers without a blank line between them", "HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
+		CF("FRA") CF("LHR"), "" },
+	{ "curl -i: the body is no header", "HTTP/1.1 200 OK\ncf-ray: 1-LHR\n\ncf-ray: 1-FRA\n\nx: y\n", CF("LHR"), "" },
+	{ "curl -v", "* Connected to x\n> GET / HTTP/1.1\n> Host: cf-ray\n>\n{ [5 bytes data]\n< HTTP/1.1 200 OK\n< CF-Ray: 1-LHR\n< \n"
+		     "<html>\nCF-Ray: 1-FRA\n* Connection left intact\n",
+		CF("LHR"), "" },
+	{ "interim answers are left out", "HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
+	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
+	{ "headers alone, as browsers copy them", "cf-ray: 1-LHR\nage: x\n", CF("LHR"), "" },
+	{ "two of them, parted by a blank line", "cf-ray: 1-LHR\n\ncf-ray: 1-FRA", CF("LHR") CF("FRA"), "" },
+	{ "JSON Lines", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n\n{\"headers\":[]}\n", CF("LHR") NONE, "" },
+	{ "JSON after text", "cf-ray: 1-LHR\n\n{\"headers\":[[\"CF-Ray\",\"1-FRA\"]]}\n", CF("LHR") CF("FRA"), "" },
+	{ "a broken line is named, the others are read", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n{\"headers\":\n{\"headers\":[]}\n",
+		CF("LHR") NONE, "stdin:2: column 11: unexpected end of file near '\\n'\n" },
+	{ "JSON of another shape", "{\"x\":1}\n", "", "stdin:1: want {\"headers\": [[\"name\", \"value\"], ...]}\n" },
+	{ "a header of another shape", "{\"headers\":[[\"a\",\"b\"],[\"c\"]]}\n", "",
+		"stdin:1: headers[1] is no [\"name\", \"value\"]\n" },
+	{ "a broken status line", "HTTP/1.1 OK\nA: b\n\n", "", "stdin:1: the status line has no code of three digits\n" },
+	{ "nothing to explain", "hello\n", "",
+		"stdin:1: no response headers here: paste the output of curl -I, or JSON Lines\n" },
+};
+
+static void test_inputs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(inputs); i++) {
+		int rc = explain(str_of(inputs[i].input), NULL);
+		if (strcmp(said.p, inputs[i].output) != 0)
+			fail_msg("%s:\n%s", inputs[i].says, said.p);
+		if (strcmp(complained.p, inputs[i].errors) != 0)
+			fail_msg("%s: %s", inputs[i].says, complained.p);
+		if (rc != (inputs[i].errors[0] != '\0'))
+			fail_msg("%s: exit %d", inputs[i].says, rc);
+	}
+}
+
+/* Through the program as through the library: all that is expected of every sample, and nothing else. */
+static void test_samples(void **state)
+{
+	(void)state;
+	struct buf input;
+	char *line = NULL, part[4096];
+	size_t size = 0, n;
+	FILE *f = fopen(TESTS_DIR "/cdn/samples.jsonl", "re");
+	assert_non_null(f);
+	buf_init(&input, 1024 * 1024);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(&input, part, n);
+	assert_int_equal(explain(buf_str(&input), NULL), 0);
+	rewind(f);
+	struct str answers = str_of(said.p), answer;
+	for (size_t number = 1; getline(&line, &size, f) > 0; number++) {
+		json_t *sample = json_loads(line, 0, NULL);
+		assert_true(str_cut(&answers, '\n', &answer));
+		json_t *is = json_loadb(answer.p, answer.n, 0, NULL);
+		if (!json_equal(is, json_object_get(sample, "expect")))
+			fail_msg("line %zu: %.*s", number, STR_ARG(answer));
+		json_decref(sample);
+		json_decref(is);
+	}
+	assert_int_equal(answers.n, 0);
+	free(line);
+	fclose(f);
+	buf_fini(&input);
+}
+
+static void test_sentences(void **state)
+{
+	(void)state;
+	char human[] = "--human";
+	int rc = explain(STR("HTTP/2 200\nage: 68309\ncache-control: public, max-age=1296000\nx-amz-cf-pop: BOM50-C1\n"
+			     "x-amz-cf-pop: DEL54-C1\nx-cache: Miss from cloudfront\n"),
+		human);
+	assert_int_equal(rc, 0);
+	assert_string_equal(said.p,
+		"stdin:1: status 200, cloudfront:DEL54-C1, MISS\n"
+		"  The edge belongs to cloudfront, as seen from x-amz-cf-pop: \"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
+		"x-cache: \"Miss from cloudfront\".\n"
+		"  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
+		"  The edge had none, asked inwards (MISS), says x-cache.\n"
+		"  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
+		"  The content was confirmed by the origin 68309 s ago, says age.\n"
+		"  Shared caches may keep it for another 1227691 s, by max-age.\n"
+		"  A browser may use it for 1227691 s without asking.\n");
+}
+
+static void test_help_and_wrong_usage(void **state)
+{
+	(void)state;
+	char help[] = "--help", wrong[] = "--colour", missing[] = "/nonexistent/headers";
+	assert_int_equal(explain(STR(""), help), 0);
+	assert_true(str_starts(str_of(said.p), "usage: tidemark-agent explain"));
+	assert_int_equal(explain(STR(""), wrong), 2);
+	assert_int_equal(explain(STR(""), missing), 1);
+	assert_string_equal(complained.p, "/nonexistent/headers:0: cannot open: No such file or directory\n");
+}
+
+static int bufs_init(void **state)
+{
+	(void)state;
+	buf_init(&said, 1024 * 1024);
+	buf_init(&complained, 1024 * 1024);
+	return 0;
+}
+
+static int bufs_fini(void **state)
+{
+	(void)state;
+	buf_fini(&said);
+	buf_fini(&complained);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_inputs),
+		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_help_and_wrong_usage),
+	};
+	return cmocka_run_group_tests_name("explain", tests, bufs_init, bufs_fini);
+}
