@@ -1,0 +1,278 @@
+/* api_write.c - what changes something: deploys, purges, events of inner layers, agents. Runs in the
+ * journal's workers, because an answer is only given when the entry is on disk and folded. */
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "collector/http/handlers.h"
+
+#define ID_TEXT_MAX 20 /* "d_" and 16 characters */
+
+/* Crockford's alphabet, lower case: sorts as the number does, and nobody reads l for 1. 48 bits of
+ * milliseconds, 32 of chance. */
+static void id_new(const char *prefix, int64_t now_us, char text[ID_TEXT_MAX])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint64_t high = (uint64_t)(now_us / US_PER_MS) << 16 | (random_u64() & 0xffff), low = random_u64();
+	size_t n = strlen(prefix);
+	memcpy(text, prefix, n);
+	/* 80 bits, five at a time: 60 of them in high's upper part, the rest from its end and low */
+	for (int i = 0; i < 12; i++)
+		text[n + (size_t)i] = digits[high >> (59 - 5 * i) & 31];
+	for (int i = 12; i < 16; i++)
+		text[n + (size_t)i] = digits[low >> (5 * (i - 12)) & 31];
+	text[n + 16] = '\0';
+}
+
+/* The body as an object; answers 400 with the place of a syntax error. */
+static json_t *read_object(struct request *r)
+{
+	json_error_t e;
+	json_t *root = json_loadb(r->body.p ? r->body.p : "", r->body.n, JSON_REJECT_DUPLICATES, &e);
+	if (root == NULL) {
+		answer_problem(r, 400, "syntax", "the body is not JSON: line %d, column %d: %s", e.line,
+			e.column, e.text);
+		return NULL;
+	}
+	if (!json_is_object(root)) {
+		answer_problem(r, 400, "syntax", "the body is JSON, but not an object");
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+static struct str string_member(const json_t *object, const char *name)
+{
+	const json_t *v = json_object_get(object, name);
+	return json_is_string(v) ? (struct str){ json_string_value(v), json_string_length(v) } : STR_NONE;
+}
+
+/* An address that does not exist is 404; a body that names what does not exist is 422. */
+static void answer_refusal(struct request *r, struct err *err, bool named_by_body)
+{
+	if (named_by_body && err->code == ERR_NOT_FOUND)
+		answer_problem(r, 422, "not_found", "%s", err->text);
+	else
+		answer_err(r, err);
+}
+
+/* Body to entry to journal. False: r is answered. */
+static bool submit(struct request *r, struct worker *w, enum entry_kind kind, struct str service,
+	struct str id, bool named_by_body)
+{
+	struct buf entry;
+	struct err err;
+	buf_init(&entry, 2 * REQUEST_BODY_MAX);
+	int rc = entry_from_body(w->reader, kind, buf_str(&r->body), id, clock_wall_us(), &entry, &err);
+	if (rc < 0) {
+		/* the JSON itself was fine: what is wrong is what it says */
+		answer_problem(r, 422, err_name(rc), "%s", err.text);
+	} else {
+		rc = hub_submit(
+			r->http->hub, kind, service, buf_str(&entry), r->http->limits.submit_us, &err);
+		if (rc < 0)
+			answer_refusal(r, &err, named_by_body);
+	}
+	buf_fini(&entry);
+	return rc == 0;
+}
+
+static void answer_deploy(struct request *r, struct str id, int status)
+{
+	struct err err;
+	int rc = view_deploy(hub_read(r->http->hub), id, &r->out, &err);
+	hub_read_done(r->http->hub);
+	if (rc < 0)
+		answer_err(r, &err);
+	else
+		answer_json(r, status);
+}
+
+static void answer_purge(struct request *r, struct str id, int status)
+{
+	struct err err;
+	if (purge_find(r->http, id, &r->out, &err))
+		answer_json(r, status);
+	else
+		answer_err(r, &err);
+}
+
+/* POST of a deploy or a purge: the same but for the words. */
+static void create(struct request *r, struct worker *w, enum entry_kind kind, const char *prefix,
+	const char *path, void (*answer)(struct request *r, struct str id, int status))
+{
+	char id[ID_TEXT_MAX];
+	json_t *body = read_object(r);
+	if (body == NULL)
+		return;
+	if (idem_begin(r->http->idem, r, clock_boot_us()) == IDEM_NEW) {
+		id_new(prefix, clock_wall_us(), id);
+		if (submit(r, w, kind, string_member(body, "service"), str_of(id), true)) {
+			request_add_header(r, "Location", "%s/%s", path, id);
+			answer(r, str_of(id), 201);
+		}
+		idem_end(r->http->idem, r);
+	}
+	json_decref(body);
+}
+
+void handle_deploy_post(struct request *r, struct worker *w)
+{
+	create(r, w, ENTRY_DEPLOY, "d_", "/api/v1/deploys", answer_deploy);
+}
+
+void handle_purge_post(struct request *r, struct worker *w)
+{
+	create(r, w, ENTRY_PURGE, "p_", "/api/v1/purges", answer_purge);
+}
+
+void handle_deploy_patch(struct request *r, struct worker *w)
+{
+	struct str id = request_param(r, "id");
+	struct buf service;
+	struct err err;
+	json_t *body = read_object(r);
+	if (body == NULL)
+		return;
+	buf_init(&service, 2 * OBS_NAME_MAX);
+	if (!deploy_service(r->http, id, &service, &err))
+		answer_err(r, &err);
+	else if (submit(r, w, ENTRY_DEPLOY_PATCH, buf_str(&service), id, false))
+		answer_deploy(r, id, 200);
+	buf_fini(&service);
+	json_decref(body);
+}
+
+void handle_purge_patch(struct request *r, struct worker *w)
+{
+	struct str id = request_param(r, "id");
+	struct buf purge;
+	struct err err;
+	json_t *body = read_object(r), *found = NULL;
+	if (body == NULL)
+		return;
+	buf_init(&purge, 2 * REQUEST_BODY_MAX);
+	if (!purge_find(r->http, id, &purge, &err)) {
+		answer_err(r, &err);
+	} else {
+		found = json_loadb(purge.p, purge.n, 0, NULL);
+		if (submit(r, w, ENTRY_PURGE_PATCH, string_member(found, "service"), id, false))
+			answer_purge(r, id, 200);
+	}
+	json_decref(found);
+	buf_fini(&purge);
+	json_decref(body);
+}
+
+void handle_event_post(struct request *r, struct worker *w)
+{
+	json_t *body = read_object(r);
+	enum entry_kind kind;
+	if (body == NULL)
+		return;
+	struct str type = string_member(body, "type");
+	if (!entry_kind_from(type, &kind) ||
+		(kind != ENTRY_MESH && kind != ENTRY_ROLLOUT && kind != ENTRY_PODS)) {
+		answer_problem(r, 422, "nonsense", "/type: want mesh, rollout or pods, got '%.*s'",
+			STR_ARG(str_first(type, 64)));
+	} else if (submit(r, w, kind, string_member(body, "service"), STR_NONE, true)) {
+		buf_clear(&r->out);
+		buf_addf(&r->out, "{\"accepted\":1}\n");
+		answer_json(r, 200);
+	}
+	json_decref(body);
+}
+
+/* Names travel in URLs, logs and configuration: letters, digits, dot, dash, underscore. */
+static bool name_is_plain(struct str s, size_t max)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '.' || c == '-' || c == '_'))
+			return false;
+	}
+	return s.n > 0 && s.n <= max;
+}
+
+static bool check_agent(struct request *r, json_t *body)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(body, key, value)
+	{
+		bool is_region = strcmp(key, "region") == 0;
+		if (!is_region && strcmp(key, "name") != 0) {
+			answer_problem(
+				r, 422, "nonsense", "/%s: unknown; an agent has a name and a region", key);
+			return false;
+		}
+		if (!json_is_string(value) || !name_is_plain(string_member(body, key), 64)) {
+			answer_problem(r, 422, "nonsense",
+				"/%s: want 1 to 64 letters, digits, '.', '-' or '_'", key);
+			return false;
+		}
+	}
+	if (!json_object_get(body, "name")) {
+		answer_problem(r, 422, "nonsense", "/name: is missing");
+		return false;
+	}
+	return true;
+}
+
+static void answer_token(struct request *r, struct str name, struct str region, const char *token, int status)
+{
+	buf_clear(&r->out);
+	buf_addf(&r->out, "{\"name\":");
+	buf_add_json(&r->out, name);
+	if (region.n) {
+		buf_add_key(&r->out, "region");
+		buf_add_json(&r->out, region);
+	}
+	buf_addf(&r->out, ",\"token\":\"%s\"}\n", token);
+	answer_json(r, status);
+}
+
+void handle_agent_post(struct request *r, struct worker *w)
+{
+	char token[TOKEN_TEXT_MAX];
+	struct err err;
+	json_t *body = read_object(r);
+	(void)w;
+	if (body == NULL)
+		return;
+	struct str name = string_member(body, "name"), region = string_member(body, "region");
+	if (check_agent(r, body)) {
+		if (hub_agent_enroll(r->http->hub, name, region, token, &err) < 0) {
+			answer_err(r, &err);
+		} else {
+			request_add_header(r, "Location", "/api/v1/agents/%.*s", STR_ARG(name));
+			answer_token(r, name, region, token, 201);
+		}
+	}
+	explicit_bzero(token, sizeof(token));
+	json_decref(body);
+}
+
+void handle_agent_rotate(struct request *r, struct worker *w)
+{
+	char token[TOKEN_TEXT_MAX];
+	struct str name = request_param(r, "name");
+	struct err err;
+	(void)w;
+	if (hub_agent_rotate(r->http->hub, name, token, &err) < 0)
+		answer_err(r, &err);
+	else
+		answer_token(r, name, STR_NONE, token, 200);
+	explicit_bzero(token, sizeof(token));
+}
+
+void handle_agent_delete(struct request *r, struct worker *w)
+{
+	struct err err;
+	(void)w;
+	if (hub_agent_revoke(r->http->hub, request_param(r, "name"), &err) < 0)
+		answer_err(r, &err);
+	else
+		r->status = 204;
+}
