@@ -1,0 +1,257 @@
+/* main.c - finds the command, reads the options everybody has, prints help. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/nearest.h"
+#include "base/printable.h"
+#include "collector/ctl/ctl.h"
+
+#define SERVER_DEFAULT "http://127.0.0.1:8470"
+#define TOKEN_MAX      4096
+
+static const struct command *const commands[] = { &cmd_deploy, &cmd_purge, &cmd_verify, &cmd_status,
+	&cmd_edges, &cmd_agents, &cmd_watch };
+
+static const struct opt global_opts[] = {
+	{ "server", OPT_TEXT, offsetof(struct ctl, server), "URL",
+		"the collector (TIDEMARK_SERVER; " SERVER_DEFAULT ")" },
+	{ "token-file", OPT_TEXT, offsetof(struct ctl, token_file), "FILE",
+		"file with the API token (or TIDEMARK_TOKEN itself)" },
+	{ "ca", OPT_TEXT, offsetof(struct ctl, ca), "FILE",
+		"certificate authority of an https collector (TIDEMARK_CA)" },
+	{ "o", OPT_WORD, offsetof(struct ctl, output), "text|json", "how to answer" },
+	{ "no-color", OPT_FLAG, offsetof(struct ctl, no_color), NULL, "no colours (also NO_COLOR)" },
+	{ "wide", OPT_FLAG, offsetof(struct ctl, wide), NULL, "do not cut lines to the terminal's width" },
+	{ "help", OPT_FLAG, offsetof(struct ctl, help), NULL, "this text" },
+	{ "h", OPT_FLAG, offsetof(struct ctl, help), NULL, "this text" },
+	{ "version", OPT_FLAG, offsetof(struct ctl, version), NULL, "the version of this program" },
+	{ .name = NULL },
+};
+
+static void complain(const char *sentence)
+{
+	struct buf b;
+	buf_init(&b, 8192);
+	buf_addf(&b, "tidemark: ");
+	buf_add_printable(&b, str_of(sentence));
+	fprintf(stderr, "%s\n", b.p);
+	buf_fini(&b);
+}
+
+int ctl_fail(const struct err *err)
+{
+	complain(err->text);
+	return err->code == ERR_NET || err->code == ERR_BUSY || err->code == ERR_CORRUPT ? EXIT_UNREACHABLE
+	       : err->code == ERR_SYNTAX                                                 ? EXIT_USAGE
+											 : EXIT_FAILED;
+}
+
+int ctl_usage(const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	complain(text);
+	return EXIT_USAGE;
+}
+
+int ctl_check_service(struct ctl *c, const char *name)
+{
+	json_t *services = NULL, *s;
+	struct err err;
+	struct buf known;
+	struct nearest near = nearest_to(str_of(name));
+	size_t i;
+	bool found = false;
+	if (api_list(c->api, "/api/v1/services", &services, &err) < 0)
+		return ctl_fail(&err);
+	buf_init(&known, 512);
+	json_array_foreach(services, i, s)
+	{
+		struct str one = json_text(s, "name");
+		found = found || str_is(one, name);
+		if (one.n)
+			nearest_try(&near, one.p);
+		buf_addf(&known, "%s%.*s", known.n ? ", " : "", STR_ARG(one));
+	}
+	if (!found && near.best != NULL)
+		(void)ctl_usage("the collector watches no service '%s'; did you mean '%s'?", name, near.best);
+	else if (!found)
+		(void)ctl_usage("the collector watches no service '%s'; it watches %s", name,
+			known.n ? known.p : "none: its configuration names them");
+	buf_fini(&known);
+	json_decref(services);
+	return found ? EXIT_OK : EXIT_USAGE;
+}
+
+void key_new(char text[40])
+{
+	snprintf(text, 40, "tidemark-%016" PRIx64, random_u64());
+}
+
+/* -- help -- */
+
+static int help_all(FILE *to)
+{
+	struct buf b;
+	buf_init(&b, 65536);
+	buf_addf(&b, "tidemark %s - shows how far a deploy has come\n\nusage: tidemark COMMAND [OPTIONS]\n\n",
+		TIDEMARK_VERSION);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		buf_addf(&b, "  %-10s %s\n", commands[i]->name, commands[i]->says);
+	buf_addf(&b, "\noptions of every command:\n");
+	args_help(global_opts, &b);
+	buf_addf(&b, "\nexit codes: 0 fine, verified; 1 failed, refused; 2 usage; 3 inconclusive; 4 "
+		     "superseded or aborted;\n"
+		     "5 collector out of reach. `tidemark COMMAND --help` says more.\n");
+	fputs(b.p, to);
+	buf_fini(&b);
+	return EXIT_OK;
+}
+
+static int help_one(const struct command *cmd)
+{
+	struct buf b;
+	buf_init(&b, 65536);
+	buf_addf(&b, "usage: tidemark %s %s\n\n%s.\n\n", cmd->name, cmd->usage, cmd->says);
+	if (cmd->opts[0].name != NULL) {
+		args_help(cmd->opts, &b);
+		buf_addf(&b, "\n");
+	}
+	if (cmd->more != NULL)
+		buf_addf(&b, "%s\n", cmd->more);
+	buf_addf(&b, "options of every command:\n");
+	args_help(global_opts, &b);
+	fputs(b.p, stdout);
+	buf_fini(&b);
+	return EXIT_OK;
+}
+
+static int version_print(void)
+{
+	printf("tidemark %s\n", TIDEMARK_VERSION);
+	return EXIT_OK;
+}
+
+/* -- the way in -- */
+
+/* The first line of the file. */
+static int token_read(const char *path, char token[TOKEN_MAX], struct err *err)
+{
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		return err_set(err, ERR_SYNTAX, "--token-file %s: %s", path, strerror(errno));
+	char *got = fgets(token, TOKEN_MAX, f);
+	bool failed = ferror(f);
+	fclose(f);
+	if (failed)
+		return err_set(err, ERR_SYNTAX, "--token-file %s: cannot be read", path);
+	struct str t = str_trim(str_of(got));
+	if (t.n == 0)
+		return err_set(err, ERR_SYNTAX, "--token-file %s: its first line is empty", path);
+	memmove(token, t.p, t.n);
+	token[t.n] = '\0';
+	return 0;
+}
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+	return v != NULL && v[0] != '\0' ? v : otherwise;
+}
+
+static int ctl_open(struct ctl *c, struct err *err)
+{
+	char token[TOKEN_MAX];
+	struct api_options options = {
+		.server = c->server ? c->server : env_or("TIDEMARK_SERVER", SERVER_DEFAULT),
+		.ca = c->ca ? c->ca : env_or("TIDEMARK_CA", NULL),
+		.token = env_or("TIDEMARK_TOKEN", NULL),
+	};
+	int rc = 0;
+	if (c->token_file != NULL) {
+		rc = token_read(c->token_file, token, err);
+		options.token = token;
+	}
+	if (rc == 0)
+		rc = api_new(&options, &c->api, err);
+	explicit_bzero(token, sizeof(token));
+	c->json = c->output != NULL && strcmp(c->output, "json") == 0;
+	term_init(&c->term, c->no_color, c->wide);
+	return rc;
+}
+
+static const struct command *command_find(const char *name)
+{
+	struct nearest near = nearest_to(str_of(name));
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+		nearest_try(&near, commands[i]->name);
+	}
+	if (near.best != NULL)
+		(void)ctl_usage("unknown command '%s'; did you mean '%s'?", name, near.best);
+	else
+		(void)ctl_usage("unknown command '%s'; `tidemark --help` lists them", name);
+	return NULL;
+}
+
+static int command_run(struct ctl *c, const struct command *cmd, int argc, char **argv)
+{
+	struct texts rest = { 0 };
+	struct err err;
+	int used = 0, code = EXIT_OK;
+	void *options = mem_new(cmd->size);
+	if (cmd->defaults != NULL)
+		cmd->defaults(options);
+	struct args_spec spec = { cmd->opts, global_opts, options, c, false };
+	if (args_parse(&spec, argc, argv, &rest, &used, &err) < 0)
+		code = ctl_usage("%s: %s", cmd->name, err.text);
+	else if (c->help)
+		code = help_one(cmd);
+	else if (c->version)
+		code = version_print();
+	else if (rest.n < cmd->min_args)
+		code = ctl_usage(
+			"%s: something is missing: usage: tidemark %s %s", cmd->name, cmd->name, cmd->usage);
+	else if (rest.n > cmd->max_args)
+		code = ctl_usage("%s: '%s' is one too many: usage: tidemark %s %s", cmd->name,
+			rest.p[cmd->max_args], cmd->name, cmd->usage);
+	else if (ctl_open(c, &err) < 0)
+		code = ctl_usage("%s", err.text);
+	else
+		code = cmd->run(c, options, &rest);
+	if (cmd->fini != NULL)
+		cmd->fini(options);
+	free(options);
+	texts_fini(&rest);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl c = { 0 };
+	struct texts none = { 0 };
+	struct err err;
+	int used = 0, code = EXIT_OK;
+	struct args_spec spec = { NULL, global_opts, NULL, &c, true };
+	if (args_parse(&spec, argc - 1, argv + 1, &none, &used, &err) < 0)
+		return ctl_usage("%s", err.text);
+	if (c.version)
+		return version_print();
+	if (1 + used >= argc) {
+		help_all(c.help ? stdout : stderr);
+		return c.help ? EXIT_OK : EXIT_USAGE;
+	}
+	const struct command *cmd = command_find(argv[1 + used]);
+	if (cmd == NULL)
+		return EXIT_USAGE;
+	code = command_run(&c, cmd, argc - 2 - used, argv + 2 + used);
+	api_free(c.api);
+	return code;
+}
