@@ -33,7 +33,7 @@ MUST_USE int api_list(struct api *a, const char *path, json_t **ret, struct err 
  * it. */
 typedef bool api_bytes(void *ctx, struct str bytes);
 MUST_USE int api_stream(struct api *a, const char *path, const char *last_event_id, int64_t silence_us,
-	api_bytes *on_bytes, void *ctx, struct err *err);
+	int64_t max_us, api_bytes *on_bytes, void *ctx, struct err *err);
 
 /* Adds ?name=value or &name=value, escaped; nothing for an empty value. */
 void path_add_query(struct buf *path, const char *name, struct str value);
