@@ -121,10 +121,16 @@ void conns_phase(struct conns *c, struct conn *conn, enum conn_phase phase)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Where our bytes are stuck, the close must not wait for them: the kernel would keep them, perhaps for
+ * minutes. */
 static void kill_locked(struct conn *k)
 {
-	if (!k->killed)
-		(void)shutdown(k->fd, SHUT_RDWR); /* it may have gone by itself */
+	struct linger now = { .l_onoff = 1 };
+	if (k->killed)
+		return;
+	if (k->phase == CONN_SEND || k->phase == CONN_STREAM)
+		(void)setsockopt(k->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	(void)shutdown(k->fd, SHUT_RDWR); /* it may have gone by itself */
 	k->killed = true;
 }
 

@@ -12,7 +12,8 @@
 #include "collector/http/handlers.h"
 
 #define READER_MAGIC 0x55e4ead4
-#define RETRY_MS     2000 /* what a browser waits before it reconnects */
+#define SNDBUF_BYTES (128 * 1024) /* else the kernel takes megabytes for a reader that reads nothing */
+#define RETRY_MS     2000         /* what a browser waits before it reconnects */
 
 struct reader {
 	uint32_t magic;
@@ -148,7 +149,7 @@ void stream_tell(struct stream *s, const struct change *c, size_t n)
 		for (struct reader *r = s->readers; r; r = r->next) {
 			if (r->at < s->first)
 				drop(s, r);
-			else if (r->suspended && find_next(s, r))
+			else if (find_next(s, r)) /* also skips what a busy reader does not want */
 				wake(r);
 		}
 	}
@@ -326,4 +327,6 @@ void handle_stream(struct request *r, struct worker *w)
 	r->response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, 16 * 1024, read_stream, reader, reader_free);
 	INVARIANT(r->response != NULL);
+	int sndbuf = SNDBUF_BYTES;
+	(void)setsockopt(r->conn->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)); /* only saves memory */
 }
