@@ -7,30 +7,39 @@
 #include "base/log.h"
 #include "proto/limits.h"
 
+struct agent_tls {
+	char *ca, *cert, *key; /* files; ca NULL: the system's */
+	char *server_name;     /* NULL: the host of collector */
+};
+struct agent_spool {
+	char *dir;
+	int64_t max_size, max_age_us;
+};
+struct agent_log {
+	int level, format; /* enum log_level, enum log_format */
+};
+
 struct agent_conf {
 	char *name, *region;
 	double latitude, longitude; /* both 0: not told */
 	char *collector;            /* tls+tcp://host:port or tcp://host:port */
-	struct {
-		char *ca, *cert, *key; /* files; ca NULL: the system's */
-		char *server_name;     /* NULL: the host of collector */
-	} tls;
+	char *host;                 /* of collector, without [] */
+	bool use_tls;
+	struct agent_tls tls;
 	char *token; /* as enrolled: "tmk_..." */
 	unsigned char token_bytes[HELLO_TOKEN_BYTES];
-	struct {
-		char *dir;
-		int64_t max_size, max_age_us;
-	} spool;
-	const char **allow_networks; /* CIDR, checked: private and loopback addresses that may be probed all
-					the same */
+	struct agent_spool spool;
+	const char *
+		*allow_networks; /* checked: private and loopback addresses that may be probed all the same */
 	size_t n_allow_networks;
 	const char **allow_hosts; /* host names, "*.example.com" for subdomains; none: any host */
 	size_t n_allow_hosts;
 	double max_rate, max_rate_per_host; /* probes per second */
 	int64_t max_inflight;
-	char *user_agent;
-	bool insecure;             /* plain tcp:// beyond loopback */
-	int log_level, log_format; /* enum log_level, enum log_format */
+	char *user_agent; /* NULL: AGENT_USER_AGENT */
+	int64_t reconnect_max_us;
+	bool insecure; /* plain tcp:// beyond loopback */
+	struct agent_log log;
 	/* below: agent_conf.c's */
 	struct conf *file;
 	const struct conf_node *location_node, *networks_node, *hosts_node;

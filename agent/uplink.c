@@ -1,0 +1,477 @@
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "agent/uplink_impl.h"
+#include "base/clock.h"
+
+#define HELLO_TIMEOUT_US   (10 * US_PER_S)
+#define DENIED_PATIENCE_US (5 * US_PER_S) /* told to wait longer, we give the connection back meanwhile */
+#define DENIED_MIN_US      (100 * US_PER_MS)
+#define DENIED_MAX_US      US_PER_H
+#define WATCH_PAUSE_US     (20 * US_PER_MS) /* between two Watches, should the collector have news all the time \
+					     */
+#define DOWN_LOG_US (10 * US_PER_MIN)
+
+/* ---- small things ---- */
+
+int64_t jittered(int64_t us)
+{
+	return us / 2 + (int64_t)(random_u64() % (uint64_t)MAX(us, 1));
+}
+
+static void set_state(struct uplink *u, enum uplink_state state)
+{
+	u->state = state;
+	pthread_mutex_lock(&u->lock);
+	u->stats.state = state;
+	if (state == UPLINK_UP)
+		u->stats.denial[0] = '\0';
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+bool send_message(struct uplink *u, struct exchange *ex, const struct wire_msg *m, int64_t timeout_us)
+{
+	struct err err;
+	buf_clear(&u->out);
+	if (wire_encode(m, &u->out, &err) < 0) {
+		log_error("message_not_sent", "err=\"%s\"", err.text);
+		return false;
+	}
+	exchange_start(ex, buf_str(&u->out), timeout_us);
+	return true;
+}
+
+void heard(struct uplink *u, const struct wire_msg *m, int64_t sent_us, int64_t received_us)
+{
+	u->heard_us = received_us;
+	if (m->clock.there)
+		clockmap_add(&u->clock, sent_us, m->clock.received_us, m->clock.sent_us, received_us);
+	pthread_mutex_lock(&u->lock);
+	u->stats.clock_known = clockmap_get(
+		&u->clock, received_us, &u->stats.clock_offset_us, &u->stats.clock_uncertainty_us);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* ---- connection ---- */
+
+static void forget_all(struct uplink *u)
+{
+	uploads_forget(u);
+	exchange_cancel(u->control);
+}
+
+static void hold(struct uplink *u, int64_t wait_us)
+{
+	net_hang_up(u->net);
+	forget_all(u);
+	u->held_until_us = clock_boot_us() + wait_us;
+	set_state(u, UPLINK_HELD);
+}
+
+/* The other side is gone though nobody said so: a dead NAT entry, a hung collector. */
+void redial(struct uplink *u, const char *why)
+{
+	int64_t wait_us = jittered(u->backoff_us);
+	log_warn("uplink_lost", "collector=%s why=\"%s\" dialing again, wait_ms=%" PRId64,
+		u->shared->conf->collector, why, wait_us / US_PER_MS);
+	u->backoff_us = MIN(u->backoff_us * 2, u->shared->conf->reconnect_max_us);
+	hold(u, wait_us);
+}
+
+static void dial(struct uplink *u)
+{
+	struct err err;
+	if (net_dial(u->net, &err) < 0) {
+		log_error("dial_failed", "err=\"%s\" trying again", err.text);
+		hold(u, jittered(u->shared->conf->reconnect_max_us));
+		return;
+	}
+	set_state(u, UPLINK_DOWN);
+}
+
+static void notice_connection(struct uplink *u, int64_t now_us)
+{
+	uint64_t connection = net_connection(u->net);
+	if (u->state == UPLINK_HELD) {
+		u->connection = 0;
+		if (now_us >= u->held_until_us)
+			dial(u);
+		return;
+	}
+	if (connection == u->connection)
+		return;
+	if (u->connection) {
+		forget_all(u);
+		u->down_since_us = u->down_logged_us = now_us;
+		if (connection == 0)
+			log_warn("uplink_down", "collector=%s results stay in the spool, dialing again",
+				u->shared->conf->collector);
+	}
+	u->connection = connection;
+	u->heard_us = u->control_at_us = now_us;
+	set_state(u, connection ? UPLINK_HELLO : UPLINK_DOWN);
+	if (connection)
+		COUNT(u, connections);
+}
+
+static void log_when_down(struct uplink *u, int64_t now_us)
+{
+	if (u->state == UPLINK_UP || u->state == UPLINK_HELLO || now_us - u->down_logged_us < DOWN_LOG_US)
+		return;
+	struct spool_stats s;
+	spool_stats(u->shared->spool, &s);
+	u->down_logged_us = now_us;
+	log_warn("uplink_still_down",
+		"collector=%s for_s=%" PRId64 " spool_batches=%" PRIu64 " lost_results=%" PRIu64,
+		u->shared->conf->collector, (now_us - u->down_since_us) / US_PER_S, s.batches,
+		s.lost_results);
+}
+
+/* ---- answers that any message may get ---- */
+
+enum denial denial_from(struct str reason)
+{
+	enum denial d = 0;
+	while (d < DENIAL_COUNT && !str_is(reason, denial_name(d)))
+		d++;
+	return d;
+}
+
+void on_denied(struct uplink *u, const struct wire_msg *m)
+{
+	int64_t wait_us = (int64_t)m->denied.retry_after_ms * US_PER_MS;
+	wait_us = jittered(MIN(MAX(wait_us, DENIED_MIN_US), DENIED_MAX_US));
+	enum denial d = denial_from(m->denied.reason);
+	char reason[sizeof(u->stats.denial)];
+	snprintf(reason, sizeof(reason), "%.*s", STR_ARG(m->denied.reason));
+
+	pthread_mutex_lock(&u->lock);
+	bool news = strcmp(reason, u->stats.denial) != 0; /* once for each reason, not once a minute */
+	u->stats.denied++;
+	memcpy(u->stats.denial, reason, sizeof(reason));
+	pthread_mutex_unlock(&u->lock);
+
+	if (news && d != DENIED_HELLO_FIRST)
+		log_error("denied",
+			"collector=%s reason=%s says=\"%.*s\" cure=\"%s\" trying again, wait_s=%" PRId64,
+			u->shared->conf->collector, reason, STR_ARG(m->denied.text), denial_text(d),
+			wait_us / US_PER_S);
+	if (d == DENIED_HELLO_FIRST || wait_us <= DENIED_PATIENCE_US) {
+		forget_all(u);
+		u->control_at_us = clock_boot_us() + MIN(wait_us, DENIED_PATIENCE_US);
+		set_state(u, UPLINK_HELLO);
+	} else {
+		hold(u, wait_us);
+	}
+}
+
+/* ---- Hello and Watch ---- */
+
+static void take_assignments(struct uplink *u, const struct assignments *a, int64_t received_us)
+{
+	struct err err;
+	if (a->unchanged)
+		return;
+	struct assign_set *s = assign_set_new(a, received_us);
+	if (assign_save(u->assign_path, s, &err) < 0)
+		log_warn("assignments_not_saved",
+			"err=\"%s\" probing goes on, but a restart would have to wait for the collector",
+			err.text);
+	u->generation = a->generation;
+	pthread_mutex_lock(&u->lock);
+	u->stats.generation = a->generation;
+	pthread_mutex_unlock(&u->lock);
+	log_info("assigned", "services=%zu generation=%" PRIu64, a->n_services, a->generation);
+	assign_box_put(u->shared->assignments, s);
+}
+
+static void start_hello(struct uplink *u)
+{
+	const struct agent_conf *c = u->shared->conf;
+	struct wire_msg m = { .kind = WIRE_HELLO,
+		.hello = {
+			.protocol = PROTOCOL_VERSION,
+			.agent = str_of(c->name),
+			.token = { (const char *)c->token_bytes, sizeof(c->token_bytes) },
+			.software = STR("tidemark-agent " TIDEMARK_VERSION),
+			.region = str_of(c->region),
+			.epoch = u->shared->epoch,
+			.boot_id = clock_boot_id(),
+			.generation = u->generation,
+			.latitude = c->latitude,
+			.longitude = c->longitude,
+			.sent_boot_us = clock_boot_us(),
+			.sent_wall_us = clock_wall_us(),
+		} };
+	u->control_is_watch = false;
+	u->control_sent_us = m.hello.sent_boot_us;
+	if (!send_message(u, u->control, &m, HELLO_TIMEOUT_US))
+		u->control_at_us = u->control_sent_us + US_PER_MIN;
+	explicit_bzero(u->out.p, u->out.n); /* the token */
+}
+
+static void start_watch(struct uplink *u)
+{
+	struct wire_msg m = { .kind = WIRE_WATCH,
+		.watch = { .generation = u->generation,
+			.boot_id = clock_boot_id(),
+			.sent_boot_us = clock_boot_us() } };
+	u->control_is_watch = true;
+	u->control_sent_us = m.watch.sent_boot_us;
+	send_message(u, u->control, &m, WATCH_TIMEOUT_MS * US_PER_MS);
+}
+
+static void on_welcome(struct uplink *u, const struct wire_msg *m, int64_t received_us)
+{
+	log_info("uplink_up", "collector=%s software=\"%.*s\" epoch=%016" PRIx64, u->shared->conf->collector,
+		STR_ARG(m->welcome.software), u->shared->epoch);
+	if (m->welcome.has_assignments)
+		take_assignments(u, &m->assignments, received_us);
+	u->backoff_us = BACKOFF_MIN_US;
+	u->uploads_at_us = 0;
+	uploads_cut(u);
+	set_state(u, UPLINK_UP);
+	COUNT(u, welcomes);
+}
+
+static void on_control_reply(struct uplink *u, const struct wire_msg *m, int64_t received_us)
+{
+	heard(u, m, u->control_sent_us, received_us);
+	if (m->kind == WIRE_DENIED) {
+		on_denied(u, m);
+	} else if (m->kind == WIRE_BUSY) {
+		COUNT(u, busy);
+		u->control_at_us = received_us +
+				   jittered(MIN(MAX((int64_t)m->busy.retry_after_ms * US_PER_MS, BUSY_MIN_US),
+					   BUSY_MAX_US));
+	} else if (m->kind == WIRE_WELCOME && !u->control_is_watch) {
+		on_welcome(u, m, received_us);
+	} else if (m->kind == WIRE_ASSIGNMENTS && u->control_is_watch) {
+		take_assignments(u, &m->assignments, received_us);
+		u->control_at_us = received_us + WATCH_PAUSE_US;
+	} else {
+		redial(u, "an answer of the wrong kind");
+	}
+}
+
+/* True: there is a decoded message in *ret. */
+bool decode_reply(struct uplink *u, struct str reply, struct wire_msg *ret)
+{
+	struct err err;
+	if (wire_decode(reply, ret, &err) == 0)
+		return true;
+	log_warn("answer_refused", "err=\"%s\"", err.text);
+	redial(u, "an answer that does not decode");
+	return false;
+}
+
+static void finish_control(struct uplink *u)
+{
+	struct wire_msg m;
+	struct str reply;
+	struct err err;
+	int64_t received_us;
+	int code;
+	if (!exchange_take(u->control, &code, &reply, &received_us, &err))
+		return;
+	if (code == 0 && u->state != UPLINK_HELD) {
+		if (decode_reply(u, reply, &m)) {
+			on_control_reply(u, &m, received_us);
+			wire_free(&m);
+		}
+	} else if (code == ERR_TIMEOUT && u->state != UPLINK_HELD) {
+		COUNT(u, timeouts);
+		redial(u, u->control_is_watch ? "silence" : "no answer to Hello");
+	} else {
+		u->control_at_us =
+			received_us + jittered(BUSY_MIN_US); /* the connection's end is noticed by itself */
+	}
+}
+
+static void start_control(struct uplink *u, int64_t now_us)
+{
+	if (!exchange_is_free(u->control) || now_us < u->control_at_us)
+		return;
+	if (u->state == UPLINK_HELLO)
+		start_hello(u);
+	else if (u->state == UPLINK_UP)
+		start_watch(u);
+}
+
+/* ---- the thread ---- */
+
+static int64_t next_due_us(const struct uplink *u)
+{
+	int64_t due = u->down_logged_us + DOWN_LOG_US;
+	if (u->state == UPLINK_HELD)
+		return MIN(due, u->held_until_us);
+	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && exchange_is_free(u->control))
+		due = MIN(due, u->control_at_us);
+	return u->state == UPLINK_UP ? MIN(due, uploads_due_us(u)) : due;
+}
+
+/* Somebody waits in uplink_drain(): look once more, and only at what is live. True: an answer is wanted. */
+static bool notice_drain(struct uplink *u)
+{
+	pthread_mutex_lock(&u->lock);
+	bool asked = u->drain_asked;
+	pthread_mutex_unlock(&u->lock);
+	u->draining |= asked;
+	u->live_done = u->live_done && !asked;
+	return asked;
+}
+
+static void tell_drained(struct uplink *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->drained = u->state == UPLINK_UP && uploads_are_idle(u);
+	u->settled = true;
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void clear_fd(int fd)
+{
+	uint64_t count;
+	ssize_t n = read(fd, &count, sizeof(count));
+	(void)n; /* nothing there: fine */
+}
+
+static void *uplink_main(void *arg)
+{
+	struct uplink *u = arg;
+	struct pollfd fds[] = { { .fd = u->wake_fd, .events = POLLIN },
+		{ .fd = spool_fd(u->shared->spool), .events = POLLIN } };
+	u->held_until_us = clock_boot_us() + (int64_t)(random_u64() % (uint64_t)(300 * US_PER_MS));
+	while (!atomic_load(&u->stop)) {
+		int64_t now_us = clock_boot_us();
+		bool drain = notice_drain(u);
+		notice_connection(u, now_us);
+		finish_control(u);
+		uploads_finish(u);
+		start_control(u, now_us);
+		uploads_start(u, now_us);
+		log_when_down(u, now_us);
+		if (drain)
+			tell_drained(u);
+
+		int64_t wait_us = next_due_us(u) - clock_boot_us();
+		int timeout_ms = wait_us <= 0 ? 0 : (int)MIN(wait_us / US_PER_MS + 1, (int64_t)60000);
+		if (poll(fds, ARRAY_LEN(fds), timeout_ms) > 0) {
+			clear_fd(u->wake_fd);
+			if (fds[1].revents)
+				clear_fd(fds[1].fd);
+			u->live_done = u->live_done && !fds[1].revents;
+		}
+	}
+	return NULL;
+}
+
+/* ---- what others call ---- */
+
+static int open_exchanges(struct uplink *u, struct err *err)
+{
+	int rc = exchange_new(u->net, &u->control, err);
+	for (size_t i = 0; rc == 0 && i < UPLOADS_AT_ONCE; i++) {
+		buf_init(&u->uploads[i].body, BATCH_PACKED_MAX);
+		rc = exchange_new(u->net, &u->uploads[i].ex, err);
+	}
+	return rc;
+}
+
+static void uplink_free(struct uplink *u)
+{
+	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++) {
+		exchange_free(u->uploads[i].ex);
+		buf_fini(&u->uploads[i].body);
+	}
+	exchange_free(u->control);
+	net_close(u->net);
+	if (u->wake_fd >= 0)
+		close(u->wake_fd);
+	buf_fini(&u->out);
+	pthread_cond_destroy(&u->changed);
+	pthread_mutex_destroy(&u->lock);
+	free(u->assign_path);
+	free(u);
+}
+
+int uplink_start(struct agent_shared *shared, const char *assign_path, struct uplink **ret, struct err *err)
+{
+	struct uplink *u = mem_new(sizeof(*u));
+	pthread_condattr_t attr;
+	u->shared = shared;
+	u->assign_path = mem_strdup(assign_path);
+	u->state = u->stats.state = UPLINK_HELD;
+	u->backoff_us = BACKOFF_MIN_US;
+	u->down_since_us = u->down_logged_us = clock_boot_us();
+	buf_init(&u->out, WIRE_MESSAGE_MAX);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_cond_init(&u->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	u->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	int rc = u->wake_fd < 0 ? err_set(err, ERR_IO, "eventfd: %s", strerror(errno)) : 0;
+	if (rc == 0)
+		rc = net_open(shared->conf, u->wake_fd, &u->net, err);
+	if (rc == 0)
+		rc = open_exchanges(u, err);
+	if (rc == 0 && pthread_create(&u->thread, NULL, uplink_main, u) != 0)
+		rc = err_set(err, ERR_IO, "no thread for the uplink");
+	if (rc < 0)
+		uplink_free(u);
+	else
+		*ret = u;
+	return rc;
+}
+
+static void wake_up(struct uplink *u)
+{
+	uint64_t one = 1;
+	ssize_t n = write(u->wake_fd, &one, sizeof(one));
+	(void)n; /* full means that it is readable already */
+}
+
+bool uplink_drain(struct uplink *u, int64_t timeout_us)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += (time_t)(timeout_us / US_PER_S);
+	at.tv_nsec += (long)(timeout_us % US_PER_S * 1000);
+	if (at.tv_nsec >= 1000000000)
+		at.tv_sec++, at.tv_nsec -= 1000000000;
+	pthread_mutex_lock(&u->lock);
+	u->drain_asked = true;
+	wake_up(u);
+	int rc = 0;
+	while (rc == 0 && !u->drained && !(u->settled && u->stats.state != UPLINK_UP))
+		rc = pthread_cond_timedwait(&u->changed, &u->lock, &at);
+	bool drained = u->drained;
+	pthread_mutex_unlock(&u->lock);
+	return drained;
+}
+
+void uplink_stop(struct uplink *u)
+{
+	if (u == NULL)
+		return;
+	atomic_store(&u->stop, true);
+	wake_up(u);
+	pthread_join(u->thread, NULL);
+	uplink_free(u);
+}
+
+void uplink_stats(struct uplink *u, struct uplink_stats *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	*ret = u->stats;
+	pthread_mutex_unlock(&u->lock);
+}

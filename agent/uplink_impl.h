@@ -1,0 +1,81 @@
+/* uplink_impl.h - between uplink.c (connection, Hello, Watch, the thread) and upload.c (batches) only. */
+#ifndef AGENT_UPLINK_IMPL_H
+#define AGENT_UPLINK_IMPL_H
+
+#include <pthread.h>
+
+#include "agent/clockmap.h"
+#include "agent/net.h"
+#include "agent/uplink.h"
+
+#define BUSY_MIN_US    (20 * US_PER_MS)
+#define BUSY_MAX_US    US_PER_MIN
+#define BACKOFF_MIN_US US_PER_S
+
+struct upload {
+	struct exchange *ex;
+	bool active; /* b is to be sent, under way, or waits for retry_at_us */
+	struct spool_batch b;
+	struct buf body;
+	int64_t sent_boot_us, retry_at_us;
+};
+
+struct uplink {
+	struct agent_shared *shared;
+	char *assign_path;
+	struct net *net;
+	int wake_fd;
+	pthread_t thread;
+	_Atomic bool stop;
+
+	/* the thread's own */
+	uint64_t connection; /* the one we are on; 0: none */
+	enum uplink_state state;
+	struct exchange *control; /* Hello, then Watch after Watch */
+	bool control_is_watch;
+	int64_t control_sent_us, control_at_us; /* when it was sent; when the next may be */
+	struct upload uploads[UPLOADS_AT_ONCE];
+	int64_t uploads_at_us; /* after Busy: none before */
+	int64_t live,
+		backlog; /* positions in the spool: next is newer than live, next is older than backlog */
+	bool live_done, backlog_done; /* nothing more there, when last looked */
+	bool draining;                /* no backlog any more: we are about to stop */
+	int64_t backlog_at_us;        /* next one may go */
+	int64_t held_until_us, backoff_us, heard_us, down_since_us, down_logged_us;
+	uint64_t generation; /* received in this run; 0: none, so that a restart learns of a burst that is on
+			      */
+	struct clockmap clock;
+	struct buf out;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	struct uplink_stats stats;
+	bool drain_asked, drained, settled;
+};
+
+#define COUNT(u, field)                                                                                      \
+	do {                                                                                                 \
+		pthread_mutex_lock(&(u)->lock);                                                              \
+		(u)->stats.field++;                                                                          \
+		pthread_mutex_unlock(&(u)->lock);                                                            \
+	} while (0)
+
+/* uplink.c */
+int64_t jittered(int64_t us); /* half of it to one and a half: no two agents come at the same moment */
+bool send_message(struct uplink *u, struct exchange *ex, const struct wire_msg *m, int64_t timeout_us);
+void heard(struct uplink *u, const struct wire_msg *m, int64_t sent_us, int64_t received_us);
+bool decode_reply(
+	struct uplink *u, struct str reply, struct wire_msg *ret); /* false: the connection is given up */
+void redial(struct uplink *u, const char *why);
+void on_denied(struct uplink *u, const struct wire_msg *m);
+enum denial denial_from(struct str reason); /* DENIAL_COUNT: of a newer collector */
+
+/* upload.c */
+void uploads_cut(struct uplink *u); /* what is sealed from now on is live; all that lies there is backlog */
+void uploads_forget(struct uplink *u); /* the batches are in the spool */
+void uploads_finish(struct uplink *u);
+void uploads_start(struct uplink *u, int64_t now_us);
+int64_t uploads_due_us(const struct uplink *u); /* INT64_MAX: nothing to do until something happens */
+bool uploads_are_idle(const struct uplink *u);  /* nothing live waits or is under way */
+
+#endif
