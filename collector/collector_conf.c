@@ -502,7 +502,7 @@ bool from_matches(const struct from_conf *f, struct str agent, struct str region
 void collector_conf_describe(struct buf *out)
 {
 	conf_describe(top_fields, "", out);
-	conf_describe(token_fields, "http.tokens[].", out);
-	conf_describe(agent_fields, "agents[].", out);
+	conf_describe(token_fields, "http.tokens[]", out);
+	conf_describe(agent_fields, "agents[]", out);
 	services_describe(out);
 }

@@ -403,10 +403,12 @@ static void telling_end(struct telling *t, changes_fn tell, void *ctx)
 void outs_tell(struct outs *o, const struct engine *e, changes_fn tell, void *ctx)
 {
 	size_t n = o->n - o->n_told;
+	if (!tell || n == 0) {
+		o->n_told = o->n;
+		return;
+	}
 	const struct out *list = o->list + o->n_told;
 	o->n_told = o->n;
-	if (!tell || n == 0)
-		return;
 	struct telling t = { .o = o, .e = e };
 	bool *is_last = mem_new_array(n, sizeof(*is_last));
 	buf_init(&t.json, TELL_BYTES);

@@ -542,8 +542,8 @@ int services_read(struct collector_conf *c, const struct conf_node *list, struct
 
 void services_describe(struct buf *out)
 {
-	conf_describe(service_fields, "services[].", out);
-	conf_describe(version_fields, "services[].version.", out);
-	conf_describe(from_fields, "services[].from.", out);
-	conf_describe(endpoint_fields, "services[].endpoints[].", out);
+	conf_describe(service_fields, "services[]", out);
+	conf_describe(version_fields, "services[].version", out);
+	conf_describe(from_fields, "services[].from", out);
+	conf_describe(endpoint_fields, "services[].endpoints[]", out);
 }
