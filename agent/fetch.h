@@ -3,15 +3,17 @@
  * One thread owns a fetch; only what it watches may be rung from others. A few libcurl handles rotate over
  * all targets (the last one used is the first one used again: warm memory), however many targets there are.
  * Bounded per fetch: time (target), decoded body (target), header bytes and lines, redirects; in all:
- * FETCH_LOOKUPS_MAX names looked up at a time, because libcurl starts a thread for each. */
+ * FETCH_LOOKUPS_MAX names looked up at a time, because libcurl starts a thread for each. Who waits for a
+ * lookup until its time is up failed by DNS. */
 #ifndef AGENT_FETCH_H
 #define AGENT_FETCH_H
 
 #include "agent/answer.h"
 
 #define FETCH_LOOKUPS_MAX      32
-#define FETCH_HEADER_BYTES_MAX (64 * 1024) /* of one fetch, interim answers included */
-#define FETCH_KEPT_MAX         4096        /* kept connections */
+#define FETCH_LOOKUP_LINGER_US (10 * US_PER_S) /* a lookup given up counts for so long yet */
+#define FETCH_HEADER_BYTES_MAX (64 * 1024)     /* of one fetch, interim answers included */
+#define FETCH_KEPT_MAX         4096            /* kept connections */
 #define FETCH_KEPT_LIFE_S      300 /* after this a kept connection is made anew: routes and addresses move */
 #define FETCH_DNS_LIFE_S       60  /* for targets that keep connections; a fresh one looks up every time */
 
@@ -33,8 +35,8 @@ void fetch_free(struct fetch *f);
 /* From now on; kept connections are judged again before they are used. */
 void fetch_set_policy(struct fetch *f, const struct netpolicy *policy);
 
-/* Starts now, or as soon as fewer names are being looked up. Takes a reference of its own to t. done is
- * called once, from fetch_turn(), never from here. */
+/* Starts now, or as soon as fewer names are being looked up; its time runs from now in either case. Takes a
+ * reference of its own to t. done is called once, from fetch_turn(), never from here. */
 void fetch_start(struct fetch *f, struct target *t, bool burst, void *user);
 size_t fetch_inflight(const struct fetch *f);
 

@@ -1,0 +1,704 @@
+/* Fetching: what a good answer becomes, which request goes out, connections, redirects, where it may go. */
+#include "tests/agent/fetch_fixture.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct http_fake *server, *tls_server;
+static struct netpolicy *open_policy;
+static char ca_file[] = "/tmp/tidemark-test-ca-XXXXXX";
+
+/* --- names of our own: libcurl's lookups come through here --- */
+
+static pthread_mutex_t lookups_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t lookups_freed = PTHREAD_COND_INITIALIZER;
+static int lookups_now, lookups_most, lookups_all;
+static bool lookups_hang;
+
+/* "slow.test" and whatever ends so hang until they are freed; "*.test" is 127.0.0.1; everything else does not
+ * resolve. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct sockaddr_in *at;
+	struct addrinfo *ai;
+	struct str name = str_of(node);
+	(void)pthread_mutex_lock(&lookups_lock);
+	lookups_all++;
+	lookups_now++;
+	lookups_most = MAX(lookups_most, lookups_now);
+	while (str_ends(name, "slow.test") && lookups_hang)
+		(void)pthread_cond_wait(&lookups_freed, &lookups_lock);
+	lookups_now--;
+	(void)pthread_mutex_unlock(&lookups_lock);
+	if (!str_ends(name, ".test"))
+		return EAI_NONAME;
+	ai = calloc(1, sizeof(*ai) + sizeof(*at));
+	at = (struct sockaddr_in *)(void *)(ai + 1);
+	at->sin_family = AF_INET;
+	at->sin_port = htons((uint16_t)(service ? strtol(service, NULL, 10) : 0));
+	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*ai = (struct addrinfo){ .ai_family = AF_INET,
+		.ai_socktype = SOCK_STREAM,
+		.ai_addr = (struct sockaddr *)at,
+		.ai_addrlen = sizeof(*at) };
+	*ret = ai;
+	return 0;
+}
+
+void freeaddrinfo(struct addrinfo *ai)
+{
+	free(ai);
+}
+
+/* --- the server --- */
+
+static bool say_body(struct http_fake_conn *c, const char *headers, const void *body, size_t n)
+{
+	char head[1024];
+	(void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n", n, headers);
+	return http_fake_say(c, head) && http_fake_send(c, body, n);
+}
+
+static void put_le(unsigned char *out, uint32_t v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (unsigned char)(v >> (8 * i));
+}
+
+/* RFC 1952 around one stored block of RFC 1951. */
+static size_t gzip(const char *text, unsigned char *out)
+{
+	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1 };
+	size_t n = strlen(text), at = sizeof(head);
+	uint32_t crc = UINT32_MAX;
+	for (size_t i = 0; i < n; i++) {
+		crc ^= (unsigned char)text[i];
+		for (int k = 0; k < 8; k++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+	}
+	memcpy(out, head, at);
+	put_le(out + at, (uint32_t)n, 2);
+	put_le(out + at + 2, ~(uint32_t)n, 2);
+	memcpy(out + at + 4, text, n);
+	put_le(out + at + 4 + n, ~crc, 4);
+	put_le(out + at + 8 + n, (uint32_t)n, 4);
+	return at + 12 + n;
+}
+
+static bool answer(struct http_fake_conn *c, const char *path, const char *request)
+{
+	static const char json[] = "{\"version\":\"v7\",\"build\":{\"number\":1.10}}";
+	unsigned char packed[256];
+	char text[512];
+	if (strcmp(path, "/version") == 0 || strncmp(path, "/version?", 9) == 0)
+		return say_body(c,
+			"X-Version: from-header\r\nETag: \"e1\"\r\nAge: 12\r\nX-Cache: HIT\r\nX-Pop: fra\r\n"
+			"Cache-Control: max-age=60\r\nLast-Modified: Sun, 01 Mar 2026 10:00:00 GMT\r\n",
+			json, sizeof(json) - 1);
+	if (strcmp(path, "/bare") == 0)
+		return say_body(c, "", json, sizeof(json) - 1);
+	if (strcmp(path, "/gzip") == 0)
+		return say_body(c, "Content-Encoding: gzip\r\n", packed, gzip(json, packed));
+	if (strcmp(path, "/text") == 0)
+		return say_body(c, "", "build=abc123\n", 13);
+	if (strcmp(path, "/503") == 0)
+		return http_fake_say(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nX-Pop: "
+					"fra\r\nAge: 3\r\n\r\nfail");
+	if (strcmp(path, "/404") == 0)
+		return http_fake_say(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+	if (strcmp(path, "/hints") == 0)
+		return http_fake_say(c,
+			"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nX-Pop: lhr\r\n"
+			"Content-Length: 16\r\n\r\n{\"version\":\"v8\"}");
+	if (strcmp(path, "/chunked") == 0)
+		return http_fake_say(c,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Version\r\n\r\n"
+			"8\r\n{\"versio\r\n8\r\nn\":\"v9\"}\r\n0\r\nX-Version: trailer\r\n\r\n");
+	if (strcmp(path, "/moved") == 0)
+		return http_fake_say(
+			c, "HTTP/1.1 302 Found\r\nLocation: /version\r\nContent-Length: 0\r\n\r\n");
+	if (strcmp(path, "/loop") == 0)
+		return http_fake_say(c, "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n");
+	if (strcmp(path, "/to-metadata") == 0)
+		return http_fake_say(c,
+			"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/\r\n"
+			"Content-Length: 0\r\n\r\n");
+	if (strcmp(path, "/to-file") == 0)
+		return http_fake_say(
+			c, "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
+	if (strcmp(path, "/to-name") == 0) {
+		(void)snprintf(text, sizeof(text),
+			"HTTP/1.1 302 Found\r\nLocation: http://other.test:%d/version\r\n"
+			"Content-Length: 0\r\n\r\n",
+			http_fake_port(c->server));
+		return http_fake_say(c, text);
+	}
+	if (strcmp(path, "/close") == 0) {
+		(void)say_body(c, "Connection: close\r\n", json, sizeof(json) - 1);
+		return false;
+	}
+	return http_fake_say(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+}
+
+static int setup(void **state)
+{
+	int fd = mkstemp(ca_file);
+	assert_true(fd >= 0 && write(fd, http_fake_ca_pem, strlen(http_fake_ca_pem)) > 0);
+	(void)close(fd);
+	server = http_fake_start(answer);
+	tls_server = http_fake_start_tls(answer);
+	open_policy = netpolicy_new_open();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	http_fake_stop(server);
+	http_fake_stop(tls_server);
+	netpolicy_free(open_policy);
+	(void)unlink(ca_file);
+	return 0;
+}
+
+/* --- tests --- */
+
+static void a_good_answer_becomes_an_observation(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	struct seen s;
+	int64_t before = clock_boot_us();
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version"),
+		.extract = EXTRACT_JSON,
+		.extract_arg = STR("/version"),
+		.pop_header = STR("X-Pop"),
+		.path = PATH_ORIGIN,
+		.fresh_connection = true };
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_OK, "good");
+	assert_string_equal(s.version, "v7");
+	assert_string_equal(s.edge, "self:fra");
+	assert_string_equal(s.ip, "127.0.0.1");
+	assert_string_equal(s.etag, "\"e1\"");
+	assert_int_equal(s.obs.status, 200);
+	assert_int_equal(s.obs.path, PATH_ORIGIN);
+	assert_int_equal(s.obs.age_s, 12);
+	assert_in_range(s.obs.ttl_s, 40, 60);
+	assert_int_equal(s.obs.n_tiers, 1);
+	assert_int_equal(s.obs.tiers[0], CACHE_HIT);
+	assert_int_equal(s.obs.flags, 0);
+	assert_in_range(s.obs.observed_at_us, before, clock_boot_us());
+	assert_int_equal(s.obs.timing.dns_us, -1); /* an address: nothing was looked up */
+	assert_int_equal(s.obs.timing.tls_us, -1);
+	assert_true(s.obs.timing.connect_us >= 0);
+	assert_true(s.obs.timing.ttfb_us > 0 && s.obs.timing.total_us >= s.obs.timing.ttfb_us);
+	assert_true(str_starts(str_of(s.headers), "HTTP/1.1 200 OK\r\n"));
+	assert_true(str_ends(str_of(s.headers), "\r\n\r\n"));
+	fetch_free(f);
+}
+
+static void every_kind_of_version(void **state)
+{
+	static const struct {
+		const char *says, *path;
+		enum extract_kind kind;
+		const char *arg, *want;
+		enum obs_fail fail;
+	} cases[] = {
+		{ "a pointer", "/version", EXTRACT_JSON, "/version", "v7", FAIL_OK },
+		{ "a number as it is spelled", "/version", EXTRACT_JSON, "/build/number", "1.10", FAIL_OK },
+		{ "a header", "/version", EXTRACT_HEADER, "x-version", "from-header", FAIL_OK },
+		{ "the ETag", "/version", EXTRACT_ETAG, "", "\"e1\"", FAIL_OK },
+		{ "Last-Modified", "/version", EXTRACT_LAST_MODIFIED, "", "Sun, 01 Mar 2026 10:00:00 GMT",
+			FAIL_OK },
+		{ "an expression", "/text", EXTRACT_REGEX, "build=([a-z0-9]+)", "abc123", FAIL_OK },
+		{ "a digest", "/text", EXTRACT_SHA256, "",
+			"744746e2c3a6ca0adf6e559936ec742aad910ad8e8fad58d92587e44fffd03ac", FAIL_OK },
+		{ "packed bodies are unpacked first", "/gzip", EXTRACT_JSON, "/version", "v7", FAIL_OK },
+		{ "chunked ones are put together", "/chunked", EXTRACT_JSON, "/version", "v9", FAIL_OK },
+		{ "a trailer is no header", "/chunked", EXTRACT_HEADER, "X-Version", "", FAIL_NO_VERSION },
+		{ "an interim answer is not the answer", "/hints", EXTRACT_JSON, "/version", "v8", FAIL_OK },
+		{ "no such member", "/version", EXTRACT_JSON, "/nope", "", FAIL_NO_VERSION },
+		{ "no JSON", "/text", EXTRACT_JSON, "/version", "", FAIL_NO_VERSION },
+		{ "an error is no answer to look into", "/503", EXTRACT_REGEX, "(f...)", "", FAIL_HTTP },
+		{ "not found", "/404", EXTRACT_SHA256, "", "", FAIL_HTTP },
+	};
+	struct fetch *f = fetch_with(open_policy, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char url[128];
+		struct seen s;
+		struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, cases[i].path),
+			.extract = cases[i].kind,
+			.extract_arg = str_of(cases[i].arg) };
+		fetch_one(f, &e, 5000, &s);
+		assert_fail(s, cases[i].fail, cases[i].says);
+		if (strcmp(s.version, cases[i].want) != 0)
+			fail_msg("%s: got '%s'", cases[i].says, s.version);
+		if (cases[i].fail != FAIL_OK && s.why[0] == '\0')
+			fail_msg("%s: no reason is given", cases[i].says);
+	}
+	fetch_free(f);
+}
+
+static void an_error_still_names_its_edge(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	struct seen s;
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/503"),
+		.extract = EXTRACT_ETAG,
+		.pop_header = STR("X-Pop"),
+		.pop_vendor = STR("acme") };
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_HTTP, "503");
+	assert_int_equal(s.obs.status, 503);
+	assert_string_equal(s.edge, "acme:fra");
+	assert_int_equal(s.obs.age_s, 3);
+	fetch_free(f);
+}
+
+static void without_any_cdn_the_machine_is_the_edge(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	struct seen s;
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/bare"),
+		.extract = EXTRACT_JSON,
+		.extract_arg = STR("/version") };
+	fetch_one(f, &e, 5000, &s);
+	assert_string_equal(s.edge, "direct:127.0.0.1");
+	assert_int_equal(s.obs.age_s, OBS_AGE_NONE);
+	assert_int_equal(s.obs.ttl_s, OBS_TTL_NONE);
+	fetch_free(f);
+}
+
+static void the_request_is_a_users(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128], got[4096];
+	struct seen s;
+	struct assign_header headers[] = {
+		{ STR("Accept-Encoding"), STR("br") },
+		{ STR("X-Tenant"), STR("blue") },
+		{ STR("X-Empty"), STR("") },
+		{ STR("User-Agent"), STR("mine") },
+	};
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version?format=json"),
+		.extract = EXTRACT_ETAG };
+	fetch_one(f, &e, 5000, &s);
+	http_fake_last(server, got, sizeof(got));
+	assert_true(str_starts(str_of(got), "GET /version?format=json HTTP/1.1\r\n")); /* no cache buster */
+	assert_non_null(strstr(got, "\r\nAccept-Encoding: gzip, br\r\n"));
+	assert_non_null(strstr(got, "\r\nUser-Agent: tidemark-agent/test\r\n"));
+	assert_null(strcasestr(got, "no-cache"));
+	assert_null(strcasestr(got, "pragma"));
+	e.headers = headers;
+	e.n_headers = ARRAY_LEN(headers);
+	fetch_one(f, &e, 5000, &s);
+	http_fake_last(server, got, sizeof(got));
+	assert_non_null(strstr(got, "\r\nAccept-Encoding: br\r\n"));
+	assert_null(strstr(got, "gzip"));
+	assert_non_null(strstr(got, "\r\nX-Tenant: blue\r\n"));
+	assert_non_null(strstr(got, "\r\nX-Empty:\r\n"));
+	assert_non_null(strstr(got, "\r\nUser-Agent: mine\r\n"));
+	e.n_headers = 0; /* nothing of one target stays for the next on the same handle */
+	fetch_one(f, &e, 5000, &s);
+	http_fake_last(server, got, sizeof(got));
+	assert_null(strstr(got, "X-Tenant"));
+	assert_non_null(strstr(got, "\r\nUser-Agent: tidemark-agent/test\r\n"));
+	fetch_free(f);
+}
+
+static void kept_and_fresh_connections(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	struct seen s;
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version"),
+		.extract = EXTRACT_ETAG };
+	size_t before = http_fake_connections(server);
+	for (int i = 0; i < 5; i++) {
+		fetch_one(f, &e, 5000, &s);
+		assert_fail(s, FAIL_OK, "kept");
+		assert_int_equal(s.obs.flags & OBS_REUSED, i == 0 ? 0 : OBS_REUSED);
+		if (i > 0) { /* these did not happen, which is not the same as 0 us */
+			assert_int_equal(s.obs.timing.connect_us, -1);
+			assert_int_equal(s.obs.timing.dns_us, -1);
+		}
+		assert_true(s.obs.timing.ttfb_us > 0);
+		assert_string_equal(s.ip, "127.0.0.1");
+	}
+	assert_int_equal(http_fake_connections(server) - before, 1);
+	e.fresh_connection = true;
+	for (int i = 0; i < 3; i++) {
+		fetch_one(f, &e, 5000, &s);
+		assert_int_equal(s.obs.flags & OBS_REUSED, 0);
+		assert_true(s.obs.timing.connect_us >= 0);
+	}
+	assert_int_equal(http_fake_connections(server) - before, 4);
+	e.fresh_connection = false; /* the server closes: the next one notices and connects anew */
+	e.url = url_of(url, sizeof(url), server, "/close");
+	for (int i = 0; i < 3; i++) {
+		fetch_one(f, &e, 5000, &s);
+		assert_int_equal(s.obs.status, 200);
+	}
+	fetch_free(f);
+}
+
+static void a_pin_goes_elsewhere_and_keeps_the_name(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char to[64], got[4096];
+	struct seen s;
+	struct http_fake *other = http_fake_start(answer);
+	struct assign_endpoint e = { .url = STR("http://www.example.com/version"),
+		.extract = EXTRACT_ETAG,
+		.connect_to = str_of(to) };
+	struct http_fake *const servers[] = { server, other, server };
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) { /* never over the other pin's kept connection */
+		size_t before = http_fake_requests(servers[i]);
+		(void)snprintf(to, sizeof(to), "127.0.0.1:%d", http_fake_port(servers[i]));
+		e.connect_to = str_of(to);
+		fetch_one(f, &e, 5000, &s);
+		assert_fail(s, FAIL_OK, "pinned");
+		assert_int_equal(http_fake_requests(servers[i]) - before, 1);
+		http_fake_last(servers[i], got, sizeof(got));
+		assert_non_null(strstr(got, "\r\nHost: www.example.com\r\n"));
+	}
+	fetch_free(f);
+	http_fake_stop(other);
+}
+
+static void redirects(void **state)
+{
+	static const struct {
+		const char *says, *path;
+		uint32_t redirects;
+		enum obs_fail fail;
+		int status;
+		const char *version;
+	} cases[] = {
+		{ "not followed unless asked", "/moved", 0, FAIL_REDIRECT, 302, "" },
+		{ "followed on the same host when asked", "/moved", 1, FAIL_OK, 200, "v7" },
+		{ "a loop ends", "/loop", 3, FAIL_REDIRECT, 302, "" },
+		{ "never to another host, metadata least of all", "/to-metadata", 5, FAIL_REDIRECT, 302, "" },
+		{ "never to another name of the same machine", "/to-name", 5, FAIL_REDIRECT, 302, "" },
+		{ "never out of HTTP", "/to-file", 5, FAIL_REDIRECT, 302, "" },
+	};
+	struct fetch *f = fetch_with(open_policy, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char url[128];
+		struct seen s;
+		size_t before = http_fake_requests(server);
+		struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, cases[i].path),
+			.extract = EXTRACT_JSON,
+			.extract_arg = STR("/version"),
+			.redirects = cases[i].redirects };
+		fetch_one(f, &e, 5000, &s);
+		assert_fail(s, cases[i].fail, cases[i].says);
+		assert_int_equal(s.obs.status, cases[i].status);
+		assert_string_equal(s.version, cases[i].version);
+		assert_true(s.obs.timing.total_us >= s.obs.timing.ttfb_us);
+		assert_true(http_fake_requests(server) - before <= 1 + cases[i].redirects);
+	}
+	fetch_free(f);
+}
+
+static void which_redirects_may_be_followed(void **state)
+{
+	static const struct {
+		const char *says, *from, *to;
+		bool ok;
+	} cases[] = {
+		{ "another path", "https://a.test/x", "https://a.test/y", true },
+		{ "the host in another case", "https://a.test/x", "https://A.TEST/y", true },
+		{ "the port spelled out", "https://a.test/x", "https://a.test:443/y", true },
+		{ "up to https", "http://a.test/x", "https://a.test/x", true },
+		{ "never down", "https://a.test/x", "http://a.test/x", false },
+		{ "another host", "https://a.test/x", "https://b.test/x", false },
+		{ "a subdomain is another host", "https://a.test/x", "https://w.a.test/x", false },
+		{ "another port is another server", "https://a.test/x", "https://a.test:8443/x", false },
+		{ "up, but on another port", "http://a.test:8080/x", "https://a.test/x", false },
+		{ "another protocol", "https://a.test/x", "ftp://a.test/x", false },
+		{ "no URL", "https://a.test/x", "https://", false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (target_may_redirect(cases[i].from, cases[i].to) != cases[i].ok)
+			fail_msg("%s: %s to %s", cases[i].says, cases[i].from, cases[i].to);
+}
+
+static void private_addresses_are_refused_after_the_lookup(void **state)
+{
+	struct netpolicy *closed, *listed;
+	struct str net = STR("127.0.0.0/8");
+	char url[128];
+	struct seen s;
+	assert_int_equal(netpolicy_new(NULL, 0, NULL, 0, &closed, NULL), 0);
+	assert_int_equal(netpolicy_new(&net, 1, NULL, 0, &listed, NULL), 0);
+	struct fetch *f = fetch_with(closed, NULL);
+	size_t before = http_fake_connections(server);
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version"),
+		.extract = EXTRACT_ETAG };
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_REFUSED, "an address");
+	assert_string_equal(s.ip, "127.0.0.1");
+	assert_non_null(strstr(s.why, "loopback"));
+	assert_non_null(strstr(s.why, "allow_networks"));
+	assert_int_equal(s.obs.status, 0);
+	assert_string_equal(s.edge, "");
+	(void)snprintf(url, sizeof(url), "http://rebound.test:%d/version", http_fake_port(server));
+	e.url = str_of(url);
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_REFUSED, "a public-looking name with a private address");
+	assert_int_equal(http_fake_connections(server), before); /* not even a handshake */
+	fetch_set_policy(f, listed);
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_OK, "listed");
+	fetch_set_policy(f, closed); /* and a connection kept from before is no way in */
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_REFUSED, "a kept connection under a new policy");
+	fetch_free(f);
+	netpolicy_free(closed);
+	netpolicy_free(listed);
+}
+
+static void names_that_do_not_resolve_and_ports_that_are_dead(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	struct seen s;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	char url[128];
+	struct assign_endpoint e = { .url = STR("http://nonexistent.invalid/"), .extract = EXTRACT_ETAG };
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_DNS, "nonexistent.invalid");
+	assert_string_equal(s.ip, "");
+	assert_int_equal(s.obs.timing.connect_us, -1);
+	assert_int_equal(s.obs.timing.ttfb_us, -1);
+	assert_true(s.obs.timing.total_us >= 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, never listening */
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(at.sin_port));
+	e.url = str_of(url);
+	fetch_one(f, &e, 5000, &s);
+	assert_fail(s, FAIL_CONNECT, "a dead port");
+	assert_string_equal(s.ip, "127.0.0.1");
+	(void)close(fd);
+	fetch_free(f);
+}
+
+static void lookups_are_timed_and_done_again_for_fresh_connections(void **state)
+{
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	struct seen s;
+	struct assign_endpoint e = { .url = str_of(url), .extract = EXTRACT_ETAG, .fresh_connection = true };
+	(void)snprintf(url, sizeof(url), "http://name.test:%d/version", http_fake_port(server));
+	e.url = str_of(url);
+	for (int i = 0; i < 3; i++) {
+		int before = lookups_all;
+		fetch_one(f, &e, 5000, &s);
+		assert_fail(s, FAIL_OK, "by name");
+		assert_int_equal(lookups_all - before, 1);
+		assert_true(s.obs.timing.dns_us >= 0);
+	}
+	fetch_free(f);
+}
+
+static void a_hanging_resolver_holds_up_nobody_else(void **state)
+{
+	enum { N = 80 };
+	static struct seen slow[N];
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128], name[64];
+	struct seen s;
+	(void)snprintf(name, sizeof(name), "http://kept.test:%d/version", http_fake_port(server));
+	fetch_one(f, &(struct assign_endpoint){ .url = str_of(name), .extract = EXTRACT_ETAG }, 5000, &s);
+	assert_fail(s, FAIL_OK, "while the resolver answers");
+	(void)pthread_mutex_lock(&lookups_lock);
+	lookups_hang = true;
+	lookups_most = 0;
+	(void)pthread_mutex_unlock(&lookups_lock);
+	memset(slow, 0, sizeof(slow));
+	for (int i = 0; i < N; i++) {
+		(void)snprintf(name, sizeof(name), "http://n%d.slow.test/", i);
+		struct assign_endpoint e = { .url = str_of(name), .extract = EXTRACT_ETAG };
+		struct target *t = target_of(&e, 1500);
+		fetch_start(f, t, false, &slow[i]);
+		target_unref(t);
+	}
+	assert_int_equal(fetch_inflight(f), N);
+	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version"),
+		.extract = EXTRACT_ETAG };
+	fetch_one(f, &e, 1000, &s); /* within its own second */
+	assert_fail(s, FAIL_OK, "an address needs no resolver");
+	for (int i = 0; i < N; i++) {
+		turn_until(f, &slow[i]);
+		assert_fail(slow[i], i < FETCH_LOOKUPS_MAX ? FAIL_TIMEOUT : FAIL_DNS,
+			"a lookup that hangs, or waits for one");
+		assert_in_range(slow[i].obs.timing.total_us, 1400 * US_PER_MS,
+			4000 * US_PER_MS); /* not as long as the lookup */
+	}
+	assert_int_equal(
+		lookups_most, FETCH_LOOKUPS_MAX); /* those given up still count: no threads without end */
+	(void)snprintf(name, sizeof(name), "http://kept.test:%d/version", http_fake_port(server));
+	struct assign_endpoint named = { .url = str_of(name), .extract = EXTRACT_ETAG };
+	fetch_one(f, &named, 500, &s);
+	assert_fail(s, FAIL_OK, "a connection kept from before needs no lookup, hanging resolver or not");
+	assert_int_equal(s.obs.flags & OBS_REUSED, OBS_REUSED);
+	(void)pthread_mutex_lock(&lookups_lock);
+	lookups_hang = false;
+	(void)pthread_cond_broadcast(&lookups_freed);
+	(void)pthread_mutex_unlock(&lookups_lock);
+	fetch_free(f);
+	for (int done = 0; !done;) { /* threads that were left alone end by themselves */
+		(void)pthread_mutex_lock(&lookups_lock);
+		done = lookups_now == 0;
+		(void)pthread_mutex_unlock(&lookups_lock);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+static void tls_is_verified(void **state)
+{
+	struct fetch *trusting = fetch_with(open_policy, ca_file), *plain = fetch_with(open_policy, NULL);
+	char url[128], to[64];
+	struct seen s;
+	struct assign_endpoint e = { .url = str_of(url),
+		.extract = EXTRACT_JSON,
+		.extract_arg = STR("/version"),
+		.fresh_connection = true,
+		.connect_to = str_of(to) };
+	(void)snprintf(to, sizeof(to), "127.0.0.1:%d", http_fake_port(tls_server));
+	(void)snprintf(url, sizeof(url), "https://localhost/version");
+	e.url = str_of(url);
+	e.connect_to = str_of(to);
+	fetch_one(trusting, &e, 8000, &s);
+	assert_fail(s, FAIL_OK, "the right name, a known signer");
+	assert_string_equal(s.version, "v7");
+	assert_true(s.obs.timing.tls_us > 0);
+	fetch_one(plain, &e, 8000, &s);
+	assert_fail(s, FAIL_TLS, "an unknown signer");
+	assert_int_equal(s.obs.timing.connect_us, -1); /* libcurl 7.88 forgets these; not 0 us */
+	assert_int_equal(s.obs.timing.tls_us, -1);
+	assert_true(s.obs.timing.total_us > 0);
+	assert_string_equal(s.ip, "127.0.0.1");
+	(void)snprintf(url, sizeof(url), "https://www.example.com/version");
+	e.url = str_of(url);
+	fetch_one(trusting, &e, 8000, &s);
+	assert_fail(s, FAIL_TLS, "another name's certificate");
+	e.url = url_of(url, sizeof(url), tls_server, "/version"); /* http to a TLS port */
+	e.connect_to = STR_NONE;
+	fetch_one(trusting, &e, 3000, &s);
+	assert_true(s.obs.fail != FAIL_OK);
+	fetch_free(trusting);
+	fetch_free(plain);
+}
+
+static void many_at_once(void **state)
+{
+	enum { N = 200 };
+	static struct seen all[N];
+	struct fetch *f = fetch_with(open_policy, NULL);
+	char url[128];
+	memset(all, 0, sizeof(all));
+	for (int i = 0; i < N; i++) {
+		struct assign_endpoint e = { .url = url_of(
+						     url, sizeof(url), server, i % 2 ? "/version" : "/gzip"),
+			.extract = EXTRACT_JSON,
+			.extract_arg = STR("/version"),
+			.fresh_connection = i % 3 == 0 };
+		struct target *t = target_of(&e, 10000);
+		fetch_start(f, t, i % 2 == 0, &all[i]);
+		target_unref(t);
+	}
+	for (int i = 0; i < N; i++) {
+		turn_until(f, &all[i]);
+		assert_fail(all[i], FAIL_OK, "one of many");
+		assert_string_equal(all[i].version, "v7");
+		assert_int_equal(all[i].obs.flags & OBS_BURST, i % 2 == 0 ? OBS_BURST : 0);
+	}
+	assert_int_equal(fetch_inflight(f), 0);
+	fetch_free(f);
+}
+
+static void targets_that_cannot_be(void **state)
+{
+	static struct assign_header bad_name = { STR("X Y"), STR("v") },
+				    split = { STR("X"), STR("a\r\nHost: evil") },
+				    framing = { STR("Content-Length"), STR("5") };
+	struct str host = STR("*.example.com");
+	struct netpolicy *p;
+	const struct {
+		const char *says;
+		struct assign_endpoint e;
+		int want;
+	} cases[] = {
+		{ "no URL", { .url = STR("") }, ERR_SYNTAX },
+		{ "a word", { .url = STR("version") }, ERR_SYNTAX },
+		{ "a file", { .url = STR("file:///etc/passwd") }, ERR_DENIED },
+		{ "another protocol", { .url = STR("ftp://a.example.com/") }, ERR_DENIED },
+		{ "credentials in the URL", { .url = STR("https://u:p@a.example.com/") }, ERR_DENIED },
+		{ "a host that is not allowed", { .url = STR("https://evil.test/") }, ERR_DENIED },
+		{ "a line break in the URL", { .url = STR("https://a.example.com/\r\nX: y") }, ERR_SYNTAX },
+		{ "a header name with a blank",
+			{ .url = STR("https://a.example.com/"), .headers = &bad_name, .n_headers = 1 },
+			ERR_SYNTAX },
+		{ "a header that would be two",
+			{ .url = STR("https://a.example.com/"), .headers = &split, .n_headers = 1 },
+			ERR_SYNTAX },
+		{ "a header that frames",
+			{ .url = STR("https://a.example.com/"), .headers = &framing, .n_headers = 1 },
+			ERR_DENIED },
+		{ "a pin without a port",
+			{ .url = STR("https://a.example.com/"), .connect_to = STR("b.example.com") },
+			ERR_SYNTAX },
+		{ "a pin whose port is none",
+			{ .url = STR("https://a.example.com/"), .connect_to = STR("b.example.com:0") },
+			ERR_SYNTAX },
+		{ "a pin to IPv6 without brackets",
+			{ .url = STR("https://a.example.com/"), .connect_to = STR("::1:80") }, ERR_SYNTAX },
+		{ "a pin that is not allowed",
+			{ .url = STR("https://a.example.com/"), .connect_to = STR("192.0.2.1:80") },
+			ERR_DENIED },
+		{ "a pointer that is none", { .url = STR("https://a.example.com/"), .extract_arg = STR("x") },
+			ERR_SYNTAX },
+	};
+	assert_int_equal(netpolicy_new(NULL, 0, &host, 1, &p, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct target *t = NULL;
+		struct err err = { 0 };
+		int rc = target_new(&cases[i].e, 1000, p, "ua", &t, &err);
+		if (rc != cases[i].want || t != NULL || err.text[0] == '\0')
+			fail_msg("%s: %d '%s'", cases[i].says, rc, err.text);
+	}
+	netpolicy_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_answer_becomes_an_observation),
+		cmocka_unit_test(every_kind_of_version),
+		cmocka_unit_test(an_error_still_names_its_edge),
+		cmocka_unit_test(without_any_cdn_the_machine_is_the_edge),
+		cmocka_unit_test(the_request_is_a_users),
+		cmocka_unit_test(kept_and_fresh_connections),
+		cmocka_unit_test(a_pin_goes_elsewhere_and_keeps_the_name),
+		cmocka_unit_test(redirects),
+		cmocka_unit_test(which_redirects_may_be_followed),
+		cmocka_unit_test(private_addresses_are_refused_after_the_lookup),
+		cmocka_unit_test(names_that_do_not_resolve_and_ports_that_are_dead),
+		cmocka_unit_test(lookups_are_timed_and_done_again_for_fresh_connections),
+		cmocka_unit_test(a_hanging_resolver_holds_up_nobody_else),
+		cmocka_unit_test(tls_is_verified),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(targets_that_cannot_be),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
