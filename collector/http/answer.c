@@ -139,7 +139,7 @@ static bool passes_filters(const struct request *r, struct str item)
 		if (str_is(q, "limit") || str_is(q, "cursor"))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", STR_ARG(q));
-		if (!json_member(item, name, &raw) || !json_is_string(raw, r->query[i].value))
+		if (!json_member(item, name, &raw) || !json_raw_is(raw, r->query[i].value))
 			return false;
 	}
 	return true;
@@ -158,7 +158,7 @@ void answer_list(struct request *r, struct str array, const char *key)
 	buf_addf(&r->out, "{\"items\":[");
 	while (json_next(array, &at, &item)) {
 		if (!started) {
-			started = json_member(item, key, &raw) && json_is_string(raw, cursor);
+			started = json_member(item, key, &raw) && json_raw_is(raw, cursor);
 			continue;
 		}
 		if (!passes_filters(r, item))

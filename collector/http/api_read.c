@@ -54,7 +54,7 @@ bool purge_find(struct http *h, struct str id, struct buf *ret_object, struct er
 	view_purges(hub_read(h->hub), STR_NONE, 0, &all);
 	hub_read_done(h->hub);
 	for (size_t at = 0; !found && json_next(buf_str(&all), &at, &item);)
-		if (json_member(item, "id", &raw) && json_is_string(raw, id)) {
+		if (json_member(item, "id", &raw) && json_raw_is(raw, id)) {
 			buf_add_str(ret_object, item);
 			found = true;
 		}

@@ -83,7 +83,7 @@ bool json_member(struct str object, const char *key, struct str *ret_value)
 	return false;
 }
 
-bool json_is_string(struct str raw, struct str text)
+bool json_raw_is(struct str raw, struct str text)
 {
 	struct buf b;
 	buf_init(&b, 6 * text.n + 2);

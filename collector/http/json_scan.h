@@ -10,6 +10,6 @@ bool json_next(struct str array, size_t *at, struct str *ret_item);
 /* The raw value of a member of an object, a string with its quotes. False when it has no such member. */
 bool json_member(struct str object, const char *key, struct str *ret_value);
 /* Is a raw value this string? */
-bool json_is_string(struct str raw, struct str text);
+bool json_raw_is(struct str raw, struct str text);
 
 #endif

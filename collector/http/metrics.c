@@ -97,7 +97,7 @@ static void agent_family(struct buf *b, struct str agents)
 	struct str item, raw;
 	for (size_t at = 0; json_next(agents, &at, &item);)
 		for (size_t i = 0; json_member(item, "state", &raw) && i < ARRAY_LEN(states); i++)
-			counts[i] += json_is_string(raw, str_of(states[i]));
+			counts[i] += json_raw_is(raw, str_of(states[i]));
 	head(b, "agents", "gauge", "Enrolled agents by state.");
 	for (size_t i = 0; i < ARRAY_LEN(states); i++)
 		buf_addf(b, "tidemark_agents{state=\"%s\"} %zu\n", states[i], counts[i]);
