@@ -1,0 +1,496 @@
+/* Deploys and their verdicts. */
+#include <stdlib.h>
+
+#include "collector/engine/engine_internal.h"
+
+#define X(id, name, says) name,
+static const char *const verdict_names[] = { VERDICTS(X) };
+#undef X
+
+const char *verdict_name(enum verdict v)
+{
+	return v < VERDICT_COUNT ? verdict_names[v] : "unknown";
+}
+
+bool verdict_is_final(enum verdict v)
+{
+	return v != VERDICT_PENDING && v != VERDICT_CONVERGING;
+}
+
+/* A pair that is not listed leaves it as it is. */
+static const struct {
+	enum verdict from;
+	enum verdict_event on;
+	enum verdict to;
+} steps[] = {
+	{ VERDICT_PENDING, EVENT_WENT_LIVE, VERDICT_CONVERGING },
+	{ VERDICT_PENDING, EVENT_NEWER_LIVE, VERDICT_SUPERSEDED },
+	{ VERDICT_PENDING, EVENT_CANCELLED, VERDICT_ABORTED },
+	{ VERDICT_CONVERGING, EVENT_ALL_FRESH, VERDICT_VERIFIED },
+	{ VERDICT_CONVERGING, EVENT_TIME_UP_WRONG, VERDICT_FAILED },
+	{ VERDICT_CONVERGING, EVENT_TIME_UP_DATA, VERDICT_INCONCLUSIVE },
+	{ VERDICT_CONVERGING, EVENT_NEWER_LIVE, VERDICT_SUPERSEDED },
+	{ VERDICT_CONVERGING, EVENT_CANCELLED, VERDICT_ABORTED },
+	{ VERDICT_VERIFIED, EVENT_RELAPSED,
+		VERDICT_FAILED }, /* within watch: a cache behind an edge still had the old copy */
+};
+
+enum verdict verdict_after(enum verdict from, enum verdict_event on)
+{
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (steps[i].from == from && steps[i].on == on)
+			return steps[i].to;
+	return from;
+}
+
+static void deploy_step(
+	struct engine *e, uint32_t service, struct deploy *d, enum verdict_event on, struct str reason)
+{
+	enum verdict from = (enum verdict)d->verdict, to = verdict_after(from, on);
+	if (to == from)
+		return;
+	struct service *s = e->services[service];
+	d->verdict = (uint8_t)to;
+	d->decided_us = verdict_is_final(to) ? e->now_us : TIME_NONE;
+	free(d->reason);
+	d->reason = text_dup(reason);
+	s->progress = true;
+	struct deploy_change c = { engine_next_key(e), e->now_us, text_str(d->id), service_name(e, s),
+		text_str(d->version), from, to, reason };
+	if (e->sink.on_deploy)
+		e->sink.on_deploy(e->sink.ctx, &c);
+}
+
+void deploy_free(struct deploy *d)
+{
+	if (d == NULL)
+		return;
+	free(d->id), free(d->version), free(d->source), free(d->revision), free(d->digest), free(d->reason);
+	for (size_t i = 0; i < d->n_aliases; i++)
+		free(d->aliases[i]);
+	for (size_t i = 0; i < d->n_values; i++)
+		free(d->values[i].text);
+	for (size_t i = 0; i < d->n_learned; i++)
+		free(d->learned[i].text);
+	for (size_t i = 0; i < d->n_curves; i++)
+		curve_fini(&d->curves[i]);
+	free(d->aliases), free(d->values), free(d->learned), free(d->known), free(d->curves);
+	free(d);
+}
+
+struct deploy *deploy_find(const struct engine *e, struct str id, uint32_t *ret_service)
+{
+	for (uint32_t i = 0; id.n && i < e->n_services; i++)
+		for (size_t j = e->services[i]->n_deploys; j-- > 0;)
+			if (str_is(id, e->services[i]->deploys[j]->id)) {
+				if (ret_service)
+					*ret_service = i;
+				return e->services[i]->deploys[j];
+			}
+	return NULL;
+}
+
+/* -- being told -- */
+
+static bool time_is_sane(int64_t at_us)
+{
+	return at_us == TIME_NONE || (at_us > -US_PER_DAY && at_us < INT64_C(253402300800) * US_PER_S);
+}
+
+int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err *err)
+{
+	const struct service *s = service_find(e, ev->service, NULL);
+	size_t pending = 0;
+	if (s == NULL)
+		return err_set(err, ERR_NOT_FOUND, "no service '%.*s'", STR_ARG(ev->service));
+	if (ev->id.n == 0 || ev->version.n == 0)
+		return err_set(err, ERR_NONSENSE, "a deploy needs an id and a version");
+	if (deploy_find(e, ev->id, NULL))
+		return err_set(err, ERR_EXISTS, "deploy '%.*s' is there already", STR_ARG(ev->id));
+	if (!time_is_sane(ev->started_at_us) || !time_is_sane(ev->live_at_us))
+		return err_set(err, ERR_NONSENSE, "started_at or live_at is out of range");
+	for (size_t i = 0; i < ev->n_values; i++)
+		if (endpoint_find(e, s, ev->values[i].endpoint) == NONE32)
+			return err_set(err, ERR_NOT_FOUND, "values: service '%.*s' has no endpoint '%.*s'",
+				STR_ARG(ev->service), STR_ARG(ev->values[i].endpoint));
+	for (size_t i = 0; i < s->n_deploys; i++)
+		pending += s->deploys[i]->verdict == VERDICT_PENDING;
+	if (pending >= PENDING_MAX)
+		return err_set(err, ERR_TOO_BIG, "%zu deploys of '%.*s' are not live yet, limit is %d",
+			pending, STR_ARG(ev->service), PENDING_MAX);
+	return 0;
+}
+
+int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev, struct err *err)
+{
+	const struct deploy *d = deploy_find(e, ev->id, NULL);
+	if (d == NULL)
+		return err_set(err, ERR_NOT_FOUND, "no deploy '%.*s'", STR_ARG(ev->id));
+	if (!time_is_sane(ev->live_at_us))
+		return err_set(err, ERR_NONSENSE, "live_at is out of range");
+	if (ev->aborted && d->verdict == VERDICT_VERIFIED)
+		return err_set(err, ERR_NONSENSE,
+			"deploy '%s' is verified: to go back, deploy the old version again", d->id);
+	if (ev->live_at_us != TIME_NONE && d->verdict == VERDICT_ABORTED)
+		return err_set(err, ERR_NONSENSE, "deploy '%s' was aborted", d->id);
+	return 0;
+}
+
+/* The oldest settled deploys go when there are too many; the ledger then no longer knows their versions. */
+static void deploys_prune(struct service *s)
+{
+	for (size_t i = 0; s->n_deploys >= DEPLOYS_MAX && i < s->n_deploys; i++) {
+		struct deploy *d = s->deploys[i];
+		if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) || d == s->tracked)
+			continue;
+		deploy_free(d);
+		memmove(&s->deploys[i], &s->deploys[i + 1], (s->n_deploys - i - 1) * sizeof(struct deploy *));
+		s->n_deploys--;
+		i--;
+	}
+}
+
+void deploy_fold(struct engine *e, const struct ev_deploy *ev)
+{
+	uint32_t service;
+	struct service *s = service_find(e, ev->service, &service);
+	struct deploy *d = mem_new(sizeof(*d));
+	deploys_prune(s);
+	*d = (struct deploy){
+		.serial = e->next_serial++,
+		.id = text_dup(ev->id),
+		.version = text_dup(str_trim(ev->version)),
+		.source = text_dup(ev->source),
+		.revision = text_dup(ev->revision),
+		.digest = text_dup(ev->digest),
+		.aliases = mem_new_array(ev->n_aliases, sizeof(char *)),
+		.values = mem_new_array(ev->n_values, sizeof(*d->values)),
+		.recorded_us = e->now_us,
+		.started_us = ev->started_at_us == TIME_NONE ? e->now_us : ev->started_at_us,
+		.told_live_us = ev->live_at_us,
+		.live_us = TIME_NONE,
+		.end_us = INT64_MAX,
+		.decided_us = TIME_NONE,
+	};
+	if (ev->live_at_us != TIME_NONE)
+		d->started_us = MIN(d->started_us, ev->live_at_us);
+	d->in_future =
+		d->started_us > e->now_us || (ev->live_at_us != TIME_NONE && ev->live_at_us > e->now_us);
+	for (size_t i = 0; i < ev->n_aliases; i++)
+		if (ev->aliases[i].n)
+			d->aliases[d->n_aliases++] = text_dup(ev->aliases[i]);
+	for (size_t i = 0; i < ev->n_values; i++)
+		d->values[d->n_values++] =
+			(struct deploy_value){ names_put(&e->names, ev->values[i].endpoint),
+				text_dup(ev->values[i].value) };
+	(void)curve_get(d, CURVE_ALL, 0);
+	s->deploys = mem_grow(s->deploys, &s->cap_deploys, s->n_deploys + 1, sizeof(struct deploy *));
+	s->deploys[s->n_deploys++] = d;
+	progress_note_known(e, s, d);
+	ledger_rebuild(e, service); /* its version is acceptable from now on */
+	deploy_arm(e, service, d);
+	deploy_try_live(e, service, d);
+}
+
+/* -- going live -- */
+
+static bool deploy_older(const struct deploy *a, const struct deploy *b)
+{
+	return a->started_us != b->started_us ? a->started_us < b->started_us : a->serial < b->serial;
+}
+
+/* After the ledger changed: who went live, and who was overtaken. */
+static void deploys_overtake(struct engine *e, uint32_t service, struct deploy *current)
+{
+	struct service *s = e->services[service];
+	bool left = false;
+	struct buf why;
+	buf_init(&why, 2048);
+	buf_addf(&why, "%s went live first", current->version);
+	for (size_t i = 0; i < s->n_deploys; i++) {
+		struct deploy *d = s->deploys[i];
+		if (d == current || verdict_is_final((enum verdict)d->verdict))
+			continue;
+		bool waits = d->told_live_us != TIME_NONE && d->told_live_us > e->now_us;
+		if (d->live_us == TIME_NONE && !waits && deploy_older(d, current)) {
+			d->left = left = true;
+			d->end_us = MAX(current->live_us, d->started_us);
+			deploy_step(e, service, d, EVENT_NEWER_LIVE, buf_str(&why));
+		} else if (d->live_us != TIME_NONE) {
+			deploy_step(e, service, d, EVENT_NEWER_LIVE, buf_str(&why));
+		}
+	}
+	buf_fini(&why);
+	if (left)
+		ledger_rebuild(e, service);
+}
+
+static void deploy_go_live(
+	struct engine *e, uint32_t service, struct deploy *d, int64_t live_us, enum live_source source)
+{
+	struct service *s = e->services[service];
+	d->live_us = live_us;
+	d->live_source = (uint8_t)source;
+	d->started_us = MIN(d->started_us, live_us);
+	if (d->left && d->verdict == VERDICT_SUPERSEDED)
+		d->left = false; /* it went live after all, and is told so now */
+	ledger_rebuild(e, service);
+	struct deploy *current = s->ledger[s->n_ledger - 1];
+	if (current == d)
+		deploy_step(e, service, d, EVENT_WENT_LIVE, STR_NONE);
+	deploys_overtake(e, service, current);
+	deploy_arm(e, service, d);
+	s->check_verdict = s->check_live = true;
+}
+
+void deploy_try_live(struct engine *e, uint32_t service, struct deploy *d)
+{
+	struct service *s = e->services[service];
+	int64_t live;
+	if (d->left || d->live_us != TIME_NONE)
+		return;
+	if (d->told_live_us != TIME_NONE) {
+		if (d->told_live_us <= e->now_us)
+			deploy_go_live(e, service, d, d->told_live_us, LIVE_DECLARED);
+	} else if (ledger_observed_live(e, s, d, &live)) {
+		deploy_go_live(e, service, d, live, LIVE_OBSERVED);
+	} else if (engine_due(e, d->started_us, s->grace_us) <= e->now_us) {
+		/* nobody said, nothing showed: it is taken to have been live from its start */
+		deploy_go_live(e, service, d, d->started_us, LIVE_ASSUMED);
+	}
+}
+
+void deploy_arm(struct engine *e, uint32_t service, struct deploy *d)
+{
+	const struct service *s = e->services[service];
+	if (d->verdict == VERDICT_CONVERGING)
+		timer_push(e, TIMER_DEADLINE, service, d->serial, engine_due(e, d->live_us, s->timeout_us));
+	if (d->left || d->live_us != TIME_NONE)
+		return;
+	timer_push(e, TIMER_LIVE, service, d->serial,
+		d->told_live_us != TIME_NONE ? d->told_live_us : engine_due(e, d->started_us, s->grace_us));
+}
+
+void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev)
+{
+	uint32_t service;
+	struct deploy *d = deploy_find(e, ev->id, &service);
+	struct service *s = e->services[service];
+	if (ev->aborted && !d->left) {
+		d->left = true;
+		d->end_us = MAX(e->now_us, d->started_us);
+		deploy_step(e, service, d, EVENT_CANCELLED, STR("it was cancelled"));
+		ledger_rebuild(e, service);
+		return;
+	}
+	if (ev->live_at_us == TIME_NONE || (d->left && d->verdict != VERDICT_SUPERSEDED))
+		return;
+	d->told_live_us = ev->live_at_us;
+	d->in_future |= ev->live_at_us > e->now_us;
+	if (ev->live_at_us <= e->now_us) {
+		deploy_go_live(e, service, d, ev->live_at_us, LIVE_DECLARED);
+	} else if (d->live_us == TIME_NONE) {
+		deploy_arm(e, service, d);
+	}
+	s->check_verdict = true;
+}
+
+/* -- the verdict -- */
+
+double deploy_share(const struct curve *c)
+{
+	return c->w_observed ? (double)c->w_converged / (double)c->w_observed : 0;
+}
+
+double deploy_coverage(const struct deploy *d)
+{
+	const struct curve *c = &d->curves[0];
+	if (c->w_known)
+		return (double)c->w_known_observed / (double)c->w_known;
+	return d->n_assigned ? (double)d->n_answered / (double)d->n_assigned : 0;
+}
+
+static bool is_assigned(const struct engine *e, const struct service *s, const struct member *m)
+{
+	for (size_t i = 0; i < s->n_assigned; i++)
+		if (s->assigned[i] == e->agents[m->agent].name)
+			return true;
+	return s->n_assigned == 0; /* nobody says: whoever reports */
+}
+
+/* First deploy: the assigned agent x endpoints that have answered since, against all assigned. True when they
+ * changed. */
+bool deploy_count_pairs(const struct engine *e, const struct service *s, struct deploy *d)
+{
+	uint32_t endpoints = 0, agents = 0, answered = 0;
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		endpoints += endpoint_judges(s, i);
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct member *m = &s->members[i];
+		if (m->report_us < d->started_us || !is_assigned(e, s, m))
+			continue;
+		agents++;
+		for (uint32_t r = m->routes; r != NONE32; r = s->routes[r].next_in_member)
+			answered += s->routes[r].reached_us >= d->started_us &&
+				    endpoint_judges(s, s->routes[r].endpoint);
+	}
+	uint32_t assigned = endpoints * (s->n_assigned ? (uint32_t)s->n_assigned : agents);
+	bool changed = d->n_assigned != assigned || d->n_answered != answered;
+	d->n_assigned = assigned, d->n_answered = answered;
+	return changed;
+}
+
+static bool enough_agents(const struct engine *e, const struct service *s)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < s->n_members && n < s->min_agents; i++)
+		n += s->members[i].through_us != TIME_NONE &&
+		     engine_due(e, s->members[i].through_us, s->window_us) > e->now_us;
+	return n >= s->min_agents;
+}
+
+static bool share_is_enough(const struct service *s, const struct curve *c)
+{
+	return c->w_observed && (double)c->w_converged >= s->require * (double)c->w_observed;
+}
+
+/* Weight of cells that positive evidence keeps from being right: a wrong version seen, or HTTP errors that
+ * two agents or more saw. Names up to three of them. */
+static uint64_t wrong_weight(
+	const struct engine *e, const struct service *s, uint64_t *ret_errors, struct buf *names)
+{
+	uint64_t wrong = 0, errors = 0;
+	uint32_t seen_by[2] = { NONE32, NONE32 }, named = 0;
+	for (size_t i = 0; i < s->n_order; i++) {
+		const struct cell *c = &s->cells[s->order[i]];
+		const struct trouble *t = c->trouble;
+		if (!endpoint_judges(s, c->endpoint) || !(c->flags & CELL_OBSERVED) ||
+			(c->flags & CELL_CONVERGED))
+			continue;
+		bool is_wrong = (c->flags & CELL_WRONG) ||
+				(c->state == CELL_MIXED && c->not_fresh_us != TIME_NONE && !(t && t->broken));
+		bool is_error =
+			t && t->http_error_us >= s->tracked->live_us &&
+			(t->broken || c->state == CELL_FAILING || c->state == CELL_MIXED || c->runs.n == 0);
+		if (!is_wrong && !is_error)
+			continue;
+		if (is_wrong)
+			wrong += c->weight;
+		else
+			errors += c->weight;
+		for (size_t a = 0; is_error && a < 2; a++) {
+			if (seen_by[0] == NONE32)
+				seen_by[0] = t->http_agents[a];
+			else if (t->http_agents[a] != NONE32 && t->http_agents[a] != seen_by[0])
+				seen_by[1] = t->http_agents[a];
+		}
+		if (named++ < 3)
+			buf_addf(names, "%s%.*s at %.*s", named > 1 ? ", " : "",
+				STR_ARG(names_get(&e->names, s->endpoints[c->endpoint].id)),
+				STR_ARG(names_get(&e->names, c->edge)));
+	}
+	if (named > 3)
+		buf_addf(names, " and %u more", named - 3);
+	*ret_errors = seen_by[1] != NONE32 ? errors : 0;
+	return wrong;
+}
+
+static void reason_for_data(const struct service *s, const struct deploy *d, struct buf *why)
+{
+	const struct curve *c = &d->curves[0];
+	if (c->observed == 0)
+		buf_addf(why, "nothing was observed since it started");
+	else if (!share_is_enough(s, c))
+		buf_addf(why,
+			"%u of %u observed cells have not converged, and no wrong version is seen there: "
+			"more time is needed",
+			c->observed - c->converged, c->observed);
+	else if (deploy_coverage(d) < s->min_coverage && c->w_known)
+		buf_addf(why, "%u of %u known cells were not observed: coverage %.1f %% is below %.1f %%",
+			c->known - c->known_observed, c->known, 100 * deploy_coverage(d),
+			100 * s->min_coverage);
+	else if (deploy_coverage(d) < s->min_coverage)
+		buf_addf(why,
+			"%u of %u assigned pairs of agent and endpoint have answered: coverage %.1f %% is "
+			"below %.1f %%",
+			d->n_answered, d->n_assigned, 100 * deploy_coverage(d), 100 * s->min_coverage);
+	else
+		buf_addf(why, "fewer than %" PRId64 " agents reported lately", s->min_agents);
+}
+
+void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d)
+{
+	struct service *s = e->services[service];
+	const struct curve *c = &d->curves[0];
+	struct buf why, names;
+	uint64_t errors, wrong;
+	buf_init(&why, 4096), buf_init(&names, 3000);
+	service_order(e, s);
+	wrong = wrong_weight(e, s, &errors, &names);
+	/* were all others right, would the share still be below what is required? */
+	if (c->w_observed && (double)(c->w_observed - wrong - errors) < s->require * (double)c->w_observed) {
+		buf_addf(&why, "%u of %u observed cells do not serve %s: %s", c->observed - c->converged,
+			c->observed, d->version, names.n ? names.p : "");
+		deploy_step(e, service, d, EVENT_TIME_UP_WRONG, buf_str(&why));
+	} else {
+		reason_for_data(s, d, &why);
+		deploy_step(e, service, d, EVENT_TIME_UP_DATA, buf_str(&why));
+	}
+	buf_fini(&why), buf_fini(&names);
+}
+
+void deploy_evaluate(struct engine *e, uint32_t service)
+{
+	struct service *s = e->services[service];
+	struct deploy *d = s->tracked;
+	if (d == NULL)
+		return;
+	const struct curve *c = &d->curves[0];
+	if (s->pairs_changed && c->w_known == 0)
+		s->progress |= deploy_count_pairs(e, s, d);
+	s->pairs_changed = false;
+	if (d->verdict != VERDICT_CONVERGING)
+		return;
+	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s)) {
+		struct buf why;
+		buf_init(&why, 1024);
+		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,
+			c->observed, d->version, 100 * deploy_coverage(d));
+		for (size_t i = 0; i < s->n_cells; i++)
+			if ((s->cells[i].flags & CELL_OBSERVED) && !(s->cells[i].flags & CELL_CONVERGED))
+				s->cells[i].flags |= CELL_TOLERATED;
+		deploy_step(e, service, d, EVENT_ALL_FRESH, buf_str(&why));
+		buf_fini(&why);
+	} else if (engine_due(e, d->live_us, s->timeout_us) <= e->now_us) {
+		deploy_deadline(e, service, d);
+	}
+}
+
+/* A not-fresh observation after the deploy was verified: two of a cell, or one at each of two cells, are a
+ * relapse. HTTP errors count once two agents have seen them. */
+void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool http_error, uint32_t agent)
+{
+	struct service *s = e->services[service];
+	struct deploy *d = s->tracked;
+	if (d == NULL || d->verdict != VERDICT_VERIFIED || (c->flags & CELL_TOLERATED) ||
+		!endpoint_judges(s, c->endpoint) || engine_due(e, d->decided_us, s->watch_us) < e->now_us)
+		return;
+	if (http_error && (d->relapse_agent == 0 || d->relapse_agent == agent + 1)) {
+		d->relapse_agent = agent + 1;
+		return;
+	}
+	bool again = c->flags & CELL_RELAPSE1;
+	if (!again)
+		d->relapse_cells++;
+	c->flags |= CELL_RELAPSE1;
+	if (!again && d->relapse_cells < 2)
+		return;
+	struct buf why;
+	buf_init(&why, 2048);
+	buf_addf(&why, "relapsed after it was verified: %.*s at %.*s %s",
+		STR_ARG(names_get(&e->names, s->endpoints[c->endpoint].id)),
+		STR_ARG(names_get(&e->names, c->edge)),
+		http_error ? "answers with errors" : "does not serve it any more");
+	deploy_step(e, service, d, EVENT_RELAPSED, buf_str(&why));
+	buf_fini(&why);
+}

@@ -1,0 +1,545 @@
+/* One batch into cells, routes and agents. Strings are looked up once per dictionary entry; the common case
+ * (the same agent, edge and version as last time) touches its route, link and cell, and nothing else. */
+#include <stdlib.h>
+
+#include "collector/engine/engine_internal.h"
+
+#define UNSEEN  (UINT32_MAX - 1)
+#define NO_EDGE "none" /* no CDN named itself */
+
+struct scratch { /* of one batch, by dictionary index */
+	uint32_t endpoint[BATCH_DICT_MAX], edge[BATCH_DICT_MAX], text[BATCH_DICT_MAX];
+	uint32_t value[BATCH_DICT_MAX], value_endpoint[BATCH_DICT_MAX];
+	uint16_t order[BATCH_OBS_MAX], spare[BATCH_OBS_MAX];
+};
+
+struct scratch *scratch_new(void)
+{
+	return mem_new(sizeof(struct scratch));
+}
+
+void scratch_free(struct scratch *x)
+{
+	free(x);
+}
+
+enum result { RESULT_GOOD, RESULT_HTTP_ERROR, RESULT_NO_VERSION, RESULT_NO_ANSWER };
+
+struct fold { /* what holds for the whole batch */
+	struct engine *e;
+	struct service *s;
+	const struct batch *b;
+	uint32_t service, agent, member;
+	bool was_blind;
+};
+
+struct seen { /* one observation, decoded */
+	const struct obs *o;
+	int64_t at_us;
+	bool late, through;
+	enum result result;
+	uint32_t endpoint, value, route, cell, link;
+};
+
+static enum result result_of(const struct obs *o)
+{
+	if (o->status >= 400)
+		return RESULT_HTTP_ERROR;
+	if (o->fail == FAIL_OK && o->version)
+		return RESULT_GOOD;
+	return o->status > 0 ? RESULT_NO_VERSION : RESULT_NO_ANSWER;
+}
+
+/* Did the answer come from behind all caches? Where nobody says, only the absence of any CDN is proof. */
+static bool came_through(const struct obs *o)
+{
+	bool through = o->n_tiers == 0 && o->edge == 0;
+	if (obs_is_cached(o))
+		return false;
+	for (size_t i = 0; i < o->n_tiers; i++)
+		switch ((enum cache_status)o->tiers[i]) {
+		case CACHE_MISS:
+		case CACHE_EXPIRED:
+		case CACHE_BYPASS:
+		case CACHE_DYNAMIC:
+			through = true;
+			break;
+		case CACHE_NONE:
+			break;
+		default:
+			return false;
+		}
+	return through;
+}
+
+/* -- counts over the last 24 h, in two buckets -- */
+
+static uint16_t bucket_of(int64_t at_us)
+{
+	return (uint16_t)(at_us / COUNT_BUCKET_US);
+}
+
+static void bucket_add(uint32_t *now, uint32_t *before, uint16_t *bucket, int64_t at_us)
+{
+	uint16_t at = bucket_of(at_us), ahead = (uint16_t)(at - *bucket);
+	if (ahead == 0 || ahead > UINT16_MAX / 2) { /* late ones count as if they came now */
+		(*now)++;
+		return;
+	}
+	*before = ahead == 1 ? *now : 0;
+	*now = 1;
+	*bucket = at;
+}
+
+static uint32_t bucket_count(uint32_t now, uint32_t before, uint16_t bucket, int64_t at_us)
+{
+	uint16_t ahead = (uint16_t)(bucket_of(at_us) - bucket);
+	return ahead == 0 ? now + before : ahead == 1 ? now : 0;
+}
+
+uint32_t link_count(const struct link *l, int64_t now_us)
+{
+	return bucket_count(l->n_now, l->n_before, l->bucket, now_us);
+}
+
+uint32_t route_count(const struct route *r, int64_t now_us)
+{
+	return bucket_count(r->n_now, r->n_before, r->bucket, now_us);
+}
+
+/* -- finding and making -- */
+
+static uint32_t member_get(struct engine *e, struct service *s, uint32_t agent)
+{
+	uint32_t i = index_get(&s->ix_members, agent, s->members, member_key);
+	if (i != NONE32)
+		return i;
+	s->members = pool_room(s->members, s->n_members, &s->cap_members, sizeof(*s->members));
+	i = (uint32_t)s->n_members++;
+	s->members[i] = (struct member){ agent, NONE32, TIME_NONE, TIME_NONE };
+	index_put(&s->ix_members, i, s->members, member_key);
+	s->pairs_changed = true;
+	return i;
+}
+
+static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member)
+{
+	uint32_t i = index_get(&s->ix_routes, key_of_pair(endpoint, member), s->routes, route_key);
+	if (i != NONE32)
+		return i;
+	s->routes = pool_room(s->routes, s->n_routes, &s->cap_routes, sizeof(*s->routes));
+	i = (uint32_t)s->n_routes++;
+	s->routes[i] = (struct route){ .endpoint = endpoint,
+		.member = member,
+		.cell = NONE32,
+		.link = NONE32,
+		.links = NONE32,
+		.next_in_member = s->members[member].routes,
+		.report_us = TIME_NONE,
+		.reached_us = TIME_NONE };
+	s->members[member].routes = i;
+	index_put(&s->ix_routes, i, s->routes, route_key);
+	return i;
+}
+
+static uint32_t cell_get(struct fold *f, const struct seen *o, uint32_t edge)
+{
+	struct service *s = f->s;
+	uint32_t i = index_get(&s->ix_cells, key_of_pair(o->endpoint, edge), s->cells, cell_key);
+	if (i != NONE32)
+		return i;
+	s->cells = pool_room(s->cells, s->n_cells, &s->cap_cells, sizeof(*s->cells));
+	i = (uint32_t)s->n_cells++;
+	struct cell *c = &s->cells[i];
+	*c = (struct cell){ .endpoint = o->endpoint,
+		.edge = edge,
+		.links = NONE32,
+		.region = f->e->agents[f->agent].region,
+		.state = CELL_NEVER_SEEN,
+		.report_us = TIME_NONE,
+		.seen_us = TIME_NONE,
+		.first_seen_us = o->at_us,
+		.armed_us = INT64_MAX,
+		.age_s = OBS_AGE_NONE,
+		.ttl_s = OBS_TTL_NONE,
+		.weight = WEIGHT_ONE,
+		.fresh_us = TIME_NONE,
+		.not_fresh_us = TIME_NONE };
+	runs_init(&c->runs);
+	s->n_state[CELL_NEVER_SEEN]++;
+	index_put(&s->ix_cells, i, s->cells, cell_key);
+	return i;
+}
+
+/* NONE32: this agent names more edges than anybody has. */
+static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell)
+{
+	struct route *r = &s->routes[route];
+	for (uint32_t i = r->links; i != NONE32; i = s->links[i].next_in_route)
+		if (s->links[i].cell == cell)
+			return i;
+	if (r->n_links >= LINKS_PER_ROUTE_MAX)
+		return NONE32;
+	s->links = pool_room(s->links, s->n_links, &s->cap_links, sizeof(*s->links));
+	uint32_t i = (uint32_t)s->n_links++;
+	s->links[i] = (struct link){ .cell = cell,
+		.route = route,
+		.next_in_cell = s->cells[cell].links,
+		.next_in_route = r->links,
+		.last_us = TIME_NONE };
+	s->cells[cell].links = i;
+	r->links = i;
+	r->n_links++;
+	return i;
+}
+
+static uint32_t seen_value(struct fold *f, const struct seen *o)
+{
+	struct scratch *x = f->e->scratch;
+	uint16_t v = o->o->version;
+	if (x->value[v] != UNSEEN && x->value_endpoint[v] == o->endpoint)
+		return x->value[v];
+	if (x->text[v] == UNSEEN)
+		x->text[v] = names_put(&f->s->texts, str_trim(batch_str(f->b, v)));
+	x->value[v] = value_get(f->s, o->endpoint, x->text[v]);
+	x->value_endpoint[v] = o->endpoint;
+	return x->value[v];
+}
+
+/* -- agents -- */
+
+/* Blind: three in a row got no answer, at two places or more, and nothing came through in between. Where an
+ * agent has one place only, the place is as likely to be at fault. */
+static void agent_note(struct fold *f, const struct seen *o)
+{
+	struct agent *a = &f->e->agents[f->agent];
+	struct member *m = &f->s->members[f->member];
+	uint64_t place = ((uint64_t)f->service << 33 | (uint64_t)o->endpoint << 1 | o->o->path) + 1;
+	a->results++;
+	m->report_us = MAX(m->report_us, o->at_us);
+	if (o->result != RESULT_NO_ANSWER)
+		m->through_us = MAX(m->through_us, o->at_us);
+	if (o->at_us < a->report_us)
+		return;
+	a->report_us = o->at_us;
+	if (o->result != RESULT_NO_ANSWER) {
+		a->streak = 0;
+		a->several = a->blind = false;
+		return;
+	}
+	if (a->streak == 0)
+		a->place = place;
+	a->several |= a->place != place;
+	a->streak = MIN(a->streak + 1, (uint32_t)1000);
+	a->blind = a->streak >= FAILING_COUNT && a->several;
+}
+
+/* -- the origin path -- */
+
+static void observe_origin(struct fold *f, struct seen *o)
+{
+	if (o->result != RESULT_GOOD)
+		return;
+	o->value = seen_value(f, o);
+	(void)runs_add(&f->s->endpoints[o->endpoint].origin, o->value, o->at_us, false);
+	f->s->check_live = true;
+	if (!o->late)
+		notice_undeclared(f->e, f->s, o->value, o->at_us, true, 0);
+}
+
+/* -- the edge path -- */
+
+static bool seen_before(struct link *l, int64_t at_us)
+{
+	uint32_t low = (uint32_t)at_us | 1; /* 0 marks an empty place */
+	for (size_t i = 0; i < ARRAY_LEN(l->recent); i++)
+		if (l->recent[i] == low && at_us <= l->last_us)
+			return true;
+	memmove(l->recent + 1, l->recent, sizeof(l->recent) - sizeof(l->recent[0]));
+	l->recent[0] = low;
+	return false;
+}
+
+/* Which cell is it about? An answer names its edge; a failure is of the edge last reached. False: none. */
+static bool seen_cell(struct fold *f, struct seen *o)
+{
+	struct service *s = f->s;
+	struct route *r = &s->routes[o->route];
+	if (o->result == RESULT_NO_ANSWER) {
+		o->cell = r->cell, o->link = r->link;
+		return o->cell != NONE32;
+	}
+	struct scratch *x = f->e->scratch;
+	uint16_t k = o->o->edge;
+	if (x->edge[k] == UNSEEN) {
+		struct str edge = batch_str(f->b, k);
+		x->edge[k] = names_put(&f->e->names, edge.n ? edge : STR(NO_EDGE));
+	}
+	if (r->cell != NONE32 && s->cells[r->cell].edge == x->edge[k]) {
+		o->cell = r->cell, o->link = r->link;
+		return true;
+	}
+	if (r->n_links >= LINKS_PER_ROUTE_MAX &&
+		index_get(&s->ix_cells, key_of_pair(o->endpoint, x->edge[k]), s->cells, cell_key) == NONE32)
+		return false;
+	o->cell = cell_get(f, o, x->edge[k]);
+	o->link = link_get(s, o->route, o->cell);
+	return o->link != NONE32;
+}
+
+static void route_note(struct fold *f, const struct seen *o)
+{
+	struct service *s = f->s;
+	struct route *r = &s->routes[o->route];
+	if (o->result == RESULT_NO_ANSWER)
+		return;
+	bucket_add(&r->n_now, &r->n_before, &r->bucket, o->at_us);
+	struct link *l = &s->links[o->link];
+	bucket_add(&l->n_now, &l->n_before, &l->bucket, o->at_us);
+	if (o->at_us < r->reached_us)
+		return;
+	if (s->tracked && r->reached_us < s->tracked->started_us && o->at_us >= s->tracked->started_us)
+		s->pairs_changed = s->check_verdict = true;
+	r->reached_us = o->at_us;
+	r->cell = o->cell, r->link = o->link;
+}
+
+static void cell_facts(struct cell *c, const struct obs *o)
+{
+	c->age_s = o->age_s, c->ttl_s = o->ttl_s;
+	c->tiers = o->n_tiers;
+	for (size_t i = 0; i < o->n_tiers; i++)
+		c->tiers |= (uint32_t)o->tiers[i] << (3 + 4 * i);
+}
+
+static void cell_http_error(struct fold *f, struct cell *c, const struct seen *o)
+{
+	struct trouble *t = cell_trouble(c);
+	t->http_error_us = MAX(t->http_error_us, o->at_us);
+	if (t->http_agents[0] == NONE32)
+		t->http_agents[0] = f->agent;
+	else if (t->http_agents[0] != f->agent)
+		t->http_agents[1] = f->agent;
+	if (o->o->status < 500)
+		return;
+	if (o->at_us >= t->err5_us[0]) {
+		t->err5_us[1] = t->err5_us[0];
+		t->err5_us[0] = o->at_us;
+	} else {
+		t->err5_us[1] = MAX(t->err5_us[1], o->at_us);
+	}
+	draws_seed(c);
+	draws_add(c, NONE32, o->at_us, true, 0, TIME_NONE);
+	/* one 5xx among good answers is passed over; the second within the window breaks the run */
+	bool newest = c->runs.n == 0 || o->at_us >= runs_of(&c->runs)[c->runs.n - 1].last_us;
+	if (newest && t->err5_us[1] != TIME_NONE && t->err5_us[0] - t->err5_us[1] <= f->s->window_us) {
+		t->broken = true;
+		t->broke_us = MAX(t->broke_us, o->at_us);
+	}
+}
+
+static void cell_good(struct fold *f, struct cell *c, struct seen *o)
+{
+	const struct obs *ob = o->o;
+	struct run *last = c->runs.n ? &runs_at(&c->runs)[c->runs.n - 1] : NULL;
+	struct trouble *t = c->trouble;
+	bool newest = last == NULL || o->at_us >= last->last_us;
+	if (last && last->value != o->value)
+		draws_seed(c);
+	bool broken = t && t->broken && newest && o->at_us >= t->broke_us;
+	if (broken)
+		t->broken = false;
+	(void)runs_add(&c->runs, o->value, o->at_us, broken);
+	if (c->trouble && c->trouble->draws) {
+		uint64_t node = str_hash(batch_str(f->b, ob->node));
+		int64_t cached_at = ob->age_s == OBS_AGE_NONE ? TIME_NONE : o->at_us - ob->age_s * US_PER_S;
+		draws_add(c, o->value, o->at_us, o->through, node, cached_at);
+	}
+	if (newest)
+		cell_facts(c, ob);
+}
+
+/* Is this what the cell said last time, with nothing else going on? Then only times and counts move. */
+static bool cell_repeats(struct fold *f, struct cell *c, const struct link *l, const struct seen *o)
+{
+	struct service *s = f->s;
+	const struct deploy *d = s->tracked;
+	if (o->result != RESULT_GOOD || c->trouble || l->fails || o->late || c->runs.n == 0)
+		return false;
+	struct run *last = &runs_at(&c->runs)[c->runs.n - 1];
+	if (last->value != o->value || o->at_us < last->last_us)
+		return false;
+	struct judgement j;
+	value_judge(s, o->value, o->at_us, &j);
+	bool settled;
+	if (c->state == CELL_FRESH && j.label == LABEL_FRESH)
+		settled = d == NULL || (c->flags & CELL_CONVERGED) || !endpoint_judges(s, c->endpoint);
+	else if (c->state == CELL_STALE && j.label == LABEL_STALE)
+		settled = d == NULL || !endpoint_judges(s, c->endpoint) ||
+			  ((c->flags & CELL_WRONG) && d->verdict != VERDICT_VERIFIED);
+	else
+		return false;
+	if (!settled)
+		return false;
+	last->last_us = o->at_us;
+	last->n++;
+	if (c->flags & CELL_WRONG)
+		c->not_fresh_us = o->at_us;
+	cell_facts(c, o->o);
+	return true;
+}
+
+static void cell_relapse(struct fold *f, struct cell *c, const struct seen *o)
+{
+	const struct deploy *d = f->s->tracked;
+	struct judgement j;
+	if (d == NULL || d->verdict != VERDICT_VERIFIED || o->late || o->at_us < d->decided_us)
+		return;
+	if (o->result == RESULT_GOOD) {
+		value_judge(f->s, o->value, o->at_us, &j);
+		if (j.label != LABEL_FRESH)
+			deploy_relapse(f->e, f->service, c, false, f->agent);
+	} else if (o->result == RESULT_HTTP_ERROR && c->trouble && c->trouble->broken) {
+		deploy_relapse(f->e, f->service, c, true, f->agent);
+	}
+}
+
+/* The agent speaks again after a pause, or from elsewhere: cells it fed before may have moved. */
+static void route_refresh_others(struct fold *f, const struct seen *o)
+{
+	struct service *s = f->s;
+	for (uint32_t i = s->routes[o->route].links; i != NONE32; i = s->links[i].next_in_route)
+		if (s->links[i].cell != o->cell)
+			cell_refresh(f->e, f->service, s->links[i].cell, o->at_us, o->late);
+}
+
+static void observe_edge(struct fold *f, struct seen *o)
+{
+	struct engine *e = f->e;
+	struct service *s = f->s;
+	bool blind = o->result == RESULT_NO_ANSWER && e->agents[f->agent].blind;
+	o->route = route_get(s, o->endpoint, f->member);
+	struct route *r = &s->routes[o->route];
+	if (blind)
+		return; /* it speaks of itself only */
+	uint32_t was = r->cell;
+	bool paused = r->report_us != TIME_NONE &&
+		      engine_due(e, r->report_us, SILENT_INTERVALS * s->interval_us) <= e->now_us;
+	if (!seen_cell(f, o)) {
+		r->report_us = MAX(r->report_us, o->at_us);
+		e->dropped += o->result != RESULT_NO_ANSWER;
+		return;
+	}
+	struct cell *c = &s->cells[o->cell];
+	struct link *l = &s->links[o->link];
+	if (seen_before(l, o->at_us))
+		return;
+	r = &s->routes[o->route];
+	r->report_us = MAX(r->report_us, o->at_us);
+	c->report_us = MAX(c->report_us, o->at_us);
+	if (o->result != RESULT_NO_ANSWER) {
+		c->seen_us = MAX(c->seen_us, o->at_us);
+		c->first_seen_us = MIN(c->first_seen_us, o->at_us);
+	}
+	if (o->result == RESULT_GOOD) {
+		o->value = seen_value(f, o);
+		if (o->through) {
+			(void)runs_add(&s->endpoints[o->endpoint].through, o->value, o->at_us, false);
+			s->check_live = true;
+			if (!o->late)
+				notice_undeclared(e, s, o->value, o->at_us, false, c->edge);
+		}
+	}
+	route_note(f, o);
+	bool repeats = cell_repeats(f, c, l, o);
+	if (o->at_us >= l->last_us) {
+		l->last_us = o->at_us;
+		l->fails = o->result == RESULT_GOOD ? 0 : (uint8_t)MIN(l->fails + 1, 100);
+	}
+	if (!repeats) {
+		if (o->result == RESULT_GOOD)
+			cell_good(f, c, o);
+		else if (o->result == RESULT_HTTP_ERROR)
+			cell_http_error(f, c, o);
+		cell_relapse(f, c, o);
+		cell_refresh(e, f->service, o->cell, o->at_us, o->late);
+	}
+	if (paused || (was != NONE32 && was != o->cell))
+		route_refresh_others(f, o);
+}
+
+/* -- the batch -- */
+
+static uint16_t *batch_order(const struct batch *b, struct scratch *x)
+{
+	bool sorted = true;
+	for (size_t i = 0; i < b->n_obs; i++) {
+		x->order[i] = (uint16_t)i;
+		sorted &= i == 0 || b->obs[i - 1].observed_at_us <= b->obs[i].observed_at_us;
+	}
+	for (size_t width = 1; !sorted && width < b->n_obs; width *= 2) {
+		for (size_t from = 0; from < b->n_obs; from += 2 * width) {
+			size_t i = from, mid = MIN(from + width, b->n_obs), j = mid,
+			       end = MIN(from + 2 * width, b->n_obs);
+			for (size_t at = from; at < end; at++)
+				x->spare[at] =
+					j >= end || (i < mid && b->obs[x->order[i]].observed_at_us <=
+									b->obs[x->order[j]].observed_at_us)
+						? x->order[i++]
+						: x->order[j++];
+		}
+		memcpy(x->order, x->spare, b->n_obs * sizeof(*x->order));
+	}
+	return x->order;
+}
+
+static void observe_one(struct fold *f, const struct obs *ob)
+{
+	struct engine *e = f->e;
+	struct scratch *x = e->scratch;
+	/* a moment that has not come is a clock that is off */
+	struct seen o = { .o = ob, .at_us = MIN(ob->observed_at_us, e->now_us), .result = result_of(ob) };
+	if (x->endpoint[ob->endpoint] == UNSEEN)
+		x->endpoint[ob->endpoint] = endpoint_find(e, f->s, batch_str(f->b, ob->endpoint));
+	o.endpoint = x->endpoint[ob->endpoint];
+	if (o.endpoint == NONE32) {
+		e->dropped++;
+		return;
+	}
+	o.late = e->now_us - o.at_us > LATE_US && engine_elapsed(e, o.at_us, e->now_us) > LATE_US;
+	o.through = ob->path == PATH_EDGE && came_through(ob);
+	agent_note(f, &o);
+	if (ob->path == PATH_ORIGIN)
+		observe_origin(f, &o);
+	else
+		observe_edge(f, &o);
+	if (e->agents[f->agent].blind != f->was_blind) {
+		f->was_blind = !f->was_blind;
+		agent_went_blind(e, f->agent, o.at_us, o.late);
+	}
+}
+
+void observe_fold(struct engine *e, const struct ev_observations *ev)
+{
+	const struct batch *b = ev->batch;
+	struct fold f = { .e = e, .b = b };
+	f.s = service_find(e, b->service, &f.service);
+	if (f.s == NULL) {
+		e->dropped += b->n_obs;
+		return;
+	}
+	if (f.s->n_values > f.s->sweep_values_at)
+		service_sweep(e, f.service, false);
+	INVARIANT(b->n_dict <= BATCH_DICT_MAX && b->n_obs <= BATCH_OBS_MAX);
+	struct scratch *x = e->scratch;
+	for (size_t i = 0; i < b->n_dict; i++)
+		x->endpoint[i] = x->edge[i] = x->text[i] = x->value[i] = UNSEEN;
+	f.agent = agent_get(e, b->agent);
+	if (b->region.n)
+		e->agents[f.agent].region = names_put(&e->names, b->region);
+	f.member = member_get(e, f.s, f.agent);
+	f.was_blind = e->agents[f.agent].blind;
+	const uint16_t *order = batch_order(b, x);
+	for (size_t i = 0; i < b->n_obs; i++)
+		observe_one(&f, &b->obs[order[i]]);
+}
