@@ -207,7 +207,8 @@ static void write_once(struct spool *sp)
 	if (rc == 0) {
 		queue_fini(&sp->writing);
 		sp->n_drops -= n_drops;
-		memmove(sp->drops, sp->drops + n_drops, sp->n_drops * sizeof(*sp->drops));
+		if (sp->n_drops)
+			memmove(sp->drops, sp->drops + n_drops, sp->n_drops * sizeof(*sp->drops));
 		sp->drops_since_us = clock_boot_us();
 		sp->lost.results -= lost.results; /* what came meanwhile waits for the next group */
 		sp->on_disk = count;
