@@ -6,9 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/netpolicy.h"
 #include "base/obs.h"
 
-#define LIST_MAX 256 /* allow_networks, allow_hosts */
+#define LIST_MAX 256 /* allow_networks, allow_hosts, connect_to */
 
 static const char *const level_words[] = { "debug", "info", "warn", "error", NULL }; /* as enum log_level */
 static const char *const format_words[] = { "text", "json", NULL };                  /* as enum log_format */
@@ -52,6 +53,8 @@ static const struct conf_field fields[] = {
 	  .says = "list of networks (10.0.0.0/8): private and loopback addresses that may be probed all the same" },
 	{ .key = "allow_hosts", AT(hosts_node, CONF_NODE),
 	  .says = "list of host names (*.example.com) the collector may ask for; default: any" },
+	{ .key = "connect_to", AT(routes_node, CONF_NODE),
+	  .says = "list of HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to: where a name leads from here" },
 	{ .key = "max_rate", AT(max_rate, CONF_RATE), .min = "1/min", .max = "100000/s", .dflt = "200/s",
 	  .says = "probes, all together" },
 	{ .key = "max_rate_per_host", AT(max_rate_per_host, CONF_RATE), .min = "1/min", .max = "100000/s", .dflt = "50/s",
@@ -134,6 +137,14 @@ static bool is_host_glob(struct str s)
 		if (strchr("/: \t@", s.p[i]) != NULL)
 			return false;
 	return s.n > 0;
+}
+
+static bool is_route(struct str s)
+{
+	struct netpolicy *p = netpolicy_new_open();
+	bool good = netpolicy_add_route(p, s, NULL) == 0;
+	netpolicy_free(p);
+	return good;
 }
 
 static int read_list(struct agent_conf *c, const struct conf_node *n, bool (*good)(struct str),
@@ -280,6 +291,9 @@ static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 		rc = read_list(c, c->hosts_node, is_host_glob,
 			"a host name like api.example.com or *.example.com", &c->allow_hosts,
 			&c->n_allow_hosts, err);
+	if (rc == 0)
+		rc = read_list(c, c->routes_node, is_route, "HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to",
+			&c->connect_to, &c->n_connect_to, err);
 	if (rc < 0)
 		agent_conf_free(c);
 	else
@@ -309,6 +323,7 @@ void agent_conf_free(struct agent_conf *c)
 	free(c->host);
 	free(c->allow_networks);
 	free(c->allow_hosts);
+	free(c->connect_to);
 	conf_free(c->file);
 	free(c);
 }

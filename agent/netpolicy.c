@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct network { /* all as IPv6, IPv4 mapped: one comparison for both */
@@ -14,6 +15,10 @@ struct netpolicy {
 	size_t n_networks;
 	char **hosts;
 	size_t n_hosts;
+	struct route {
+		char *from, *to; /* "host:port", host in lower case */
+	} *routes;
+	size_t n_routes, cap_routes;
 	bool open;
 };
 
@@ -151,6 +156,47 @@ int netpolicy_new(const struct str *networks, size_t n_networks, const struct st
 	return 0;
 }
 
+int netpolicy_add_route(struct netpolicy *p, struct str rule, struct err *err)
+{
+	/* four parts from the right, as a host in [] has colons of its own */
+	struct str rest = rule, part[4];
+	bool good = rule.n > 0 && rule.n < 1024;
+	for (int i = 3; good && i >= 0; i--) {
+		ptrdiff_t colon = str_rfind(rest, ':'), bracket = str_rfind(rest, '[');
+		if (rest.n > 0 && rest.p[rest.n - 1] == ']')
+			colon = bracket - 1;
+		good = i == 0 || colon > 0;
+		part[i] = i == 0 ? rest : str_from(rest, (size_t)colon + 1);
+		rest = str_first(rest, good && i > 0 ? (size_t)colon : 0);
+		int64_t port = 1;
+		if (good && i % 2 == 1)
+			good = str_to_i64(part[i], &port, NULL) == 0 && port >= 1 && port <= 65535;
+		else
+			good = good && part[i].n > 0;
+	}
+	if (!good)
+		return err_set(err, ERR_SYNTAX, "connect_to '%.*s': want HOST:PORT:TO_HOST:TO_PORT", STR_ARG(rule));
+	if (p->n_routes == NETPOLICY_RULES_MAX)
+		return err_set(err, ERR_TOO_BIG, "over %d entries in connect_to", NETPOLICY_RULES_MAX);
+	p->routes = mem_grow(p->routes, &p->cap_routes, p->n_routes + 1, sizeof(*p->routes));
+	struct route *r = &p->routes[p->n_routes++];
+	r->from = str_dup((struct str){ part[0].p, part[0].n + 1 + part[1].n });
+	for (char *c = r->from; *c; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	r->to = str_dup((struct str){ part[2].p, part[2].n + 1 + part[3].n });
+	return 0;
+}
+
+const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t port)
+{
+	char from[512];
+	int n = snprintf(from, sizeof(from), "%.*s:%" PRId64, STR_ARG(host), port);
+	for (size_t i = 0; i < p->n_routes; i++)
+		if (str_eq_nocase((struct str){ from, (size_t)MIN(n, (int)sizeof(from) - 1) }, str_of(p->routes[i].from)))
+			return p->routes[i].to;
+	return NULL;
+}
+
 struct netpolicy *netpolicy_new_open(void)
 {
 	struct netpolicy *p = mem_new(sizeof(*p));
@@ -164,6 +210,11 @@ void netpolicy_free(struct netpolicy *p)
 		return;
 	for (size_t i = 0; i < p->n_hosts; i++)
 		free(p->hosts[i]);
+	for (size_t i = 0; i < p->n_routes; i++) {
+		free(p->routes[i].from);
+		free(p->routes[i].to);
+	}
+	free(p->routes);
 	free(p->hosts);
 	free(p->networks);
 	free(p);

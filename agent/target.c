@@ -109,6 +109,10 @@ static int url_make(struct target *t, struct str url, const struct netpolicy *po
 		t->host = mem_strdup(part);
 		lower(t->host);
 		curl_free(part);
+		INVARIANT(curl_url_get(u, CURLUPART_PORT, &part, CURLU_DEFAULT_PORT) == CURLUE_OK);
+		if (str_to_i64(str_of(part), &t->port, NULL) < 0)
+			rc = err_set(err, ERR_SYNTAX, "'%.200s': port %s", t->url, part);
+		curl_free(part);
 		if (!netpolicy_allows_host(policy, str_of(t->host)))
 			rc = err_set(
 				err, ERR_DENIED, "host %s is not among this agent's allow_hosts", t->host);
@@ -126,9 +130,16 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 	struct str host = colon < 0 ? to : str_first(to, (size_t)colon);
 	struct str port = colon < 0 ? STR_NONE : str_from(to, (size_t)colon + 1);
 	int64_t n;
-	if (to.n == 0) {
+	const char *route = to.n ? NULL : netpolicy_route(policy, str_of(t->host), t->port);
+	if (to.n == 0 && route == NULL) {
 		t->connect_host = mem_strdup(t->host);
 		return 0;
+	}
+	if (route) { /* the agent's own word, checked when it was read */
+		colon = str_rfind(str_of(route), ':');
+		host = str_first(str_of(route), (size_t)colon);
+		to = str_of(route);
+		goto pin;
 	}
 	if (to.n > ASSIGN_TEXT_MAX || host.n == 0 || has_control(to) || str_find(to, ' ') >= 0 ||
 		str_to_i64(port, &n, NULL) < 0 || n < 1 || n > 65535 ||
@@ -139,6 +150,7 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 		return err_set(err, ERR_DENIED,
 			"connect_to %.*s is neither among this agent's allow_hosts nor in its allow_networks",
 			STR_ARG(to));
+pin:
 	(void)snprintf(line, sizeof(line), "::%.*s", STR_ARG(to));
 	t->connect_to = curl_slist_append(NULL, line);
 	INVARIANT(t->connect_to != NULL);

@@ -23,6 +23,7 @@ struct target {
 	struct curl_slist *headers;    /* with our own User-Agent, unless one is configured */
 	struct curl_slist *connect_to; /* NULL: where the URL says */
 	char *host;                    /* the URL's, lower case */
+	int64_t port;                  /* the URL's, or its scheme's */
 	char *connect_host;            /* whose address is looked up; its connections share a rate */
 	struct extractor *extractor;
 	char *pop_header, *pop_vendor;

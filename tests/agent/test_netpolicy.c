@@ -196,10 +196,43 @@ static void ip_literals(void **state)
 	assert_false(host_is_ip((struct str){ "1.1.1.1\0x", 9 }));
 }
 
+static void routes(void **state)
+{
+	static const struct {
+		const char *says, *rule, *host, *to;
+		int port;
+	} cases[] = {
+		{ "host and port are what is looked for", "shop.test:80:127.0.0.1:8080", "shop.test", "127.0.0.1:8080", 80 },
+		{ "the host in any case", "Shop.TEST:80:127.0.0.1:8080", "shop.test", "127.0.0.1:8080", 80 },
+		{ "another port is not meant", "shop.test:80:127.0.0.1:8080", "shop.test", NULL, 443 },
+		{ "another host is not meant", "shop.test:80:127.0.0.1:8080", "api.shop.test", NULL, 80 },
+		{ "IPv6 on the right", "shop.test:443:[::1]:8443", "shop.test", "[::1]:8443", 443 },
+		{ "IPv6 on the left", "[2001:db8::1]:443:edge.test:443", "[2001:db8::1]", "edge.test:443", 443 },
+	};
+	static const char *const bad[] = { "", ":", ":::", "shop.test:80", "shop.test:80:127.0.0.1", "shop.test:80:127.0.0.1:",
+		"shop.test:0:127.0.0.1:80", "shop.test:80:127.0.0.1:65536", ":80:127.0.0.1:80", "shop.test:80::80",
+		"shop.test:x:127.0.0.1:80", "]", "[]:::" };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct netpolicy *p = policy(NULL, NULL);
+		assert_int_equal(netpolicy_add_route(p, str_of(cases[i].rule), NULL), 0);
+		const char *to = netpolicy_route(p, str_of(cases[i].host), cases[i].port);
+		if ((to == NULL) != (cases[i].to == NULL) || (to && strcmp(to, cases[i].to) != 0))
+			fail_msg("%s: got %s", cases[i].says, to ? to : "nothing");
+		netpolicy_free(p);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct netpolicy *p = policy(NULL, NULL);
+		struct err err;
+		if (netpolicy_add_route(p, str_of(bad[i]), &err) != ERR_SYNTAX)
+			fail_msg("'%s' was taken for a route", bad[i]);
+		netpolicy_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses), cmocka_unit_test(routes),
 		cmocka_unit_test(other_families_are_refused_and_open_is_open),
 		cmocka_unit_test(networks_that_do_not_parse),
 		cmocka_unit_test(hosts),
