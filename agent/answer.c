@@ -14,7 +14,8 @@ static void read_edge(struct answer *a, const struct target *t, const struct hea
 	struct obs *o = &a->obs;
 	cdn_read(h, &t->cdn, &a->cdn);
 	a->edge = str_of(cdn_edge_name(&a->cdn, a->edge_text, sizeof(a->edge_text)));
-	if (a->edge.n == 0 && a->ip.n > 0) {
+	if (a->ip.n > 0 && a->cdn.pop.n == 0 &&
+		(str_is(a->cdn.vendor, "generic") || str_is(a->cdn.vendor, "none"))) {
 		int n = snprintf(a->edge_text, sizeof(a->edge_text), "direct:%.*s", STR_ARG(a->ip));
 		a->edge = (struct str){ a->edge_text, MIN((size_t)n, sizeof(a->edge_text) - 1) };
 	}

@@ -30,8 +30,9 @@ struct answer {
 	struct err why; /* when obs.fail is not FAIL_OK */
 };
 
-/* A service behind no CDN at all has an edge too, the machine that answered: "direct:192.0.2.7". So it has
- * cells like any other. */
+/* An edge nobody names, behind no CDN or behind a cache of unknown make, is the machine that answered:
+ * "direct:192.0.2.7". So such a service has cells like any other, and an answer is not another cell's because
+ * this time no cache said a word. */
 void answer_read(struct answer *a, const struct target *t, const struct transfer *tr);
 
 #endif

@@ -273,6 +273,10 @@ static void without_any_cdn_the_machine_is_the_edge(void **state)
 	assert_string_equal(s.edge, "direct:127.0.0.1");
 	assert_int_equal(s.obs.age_s, OBS_AGE_NONE);
 	assert_int_equal(s.obs.ttl_s, OBS_TTL_NONE);
+	e.url = url_of(url, sizeof(url), server, "/version"); /* a cache of unknown make that names no PoP */
+	fetch_one(f, &e, 5000, &s);
+	assert_int_equal(s.obs.tiers[0], CACHE_HIT);
+	assert_string_equal(s.edge, "direct:127.0.0.1");
 	fetch_free(f);
 }
 
