@@ -31,8 +31,10 @@ void entry_reader_free(struct entry_reader *r)
 	if (r == NULL)
 		return;
 	entry_forget(r);
-	while (r->n_endpoints > 0)
-		endpoints_drop(r, str_of(r->endpoints[0].service));
+	for (size_t i = 0; i < r->n_endpoints; i++) {
+		free(r->endpoints[i].service);
+		free(r->endpoints[i].endpoint);
+	}
 	free(r->endpoints);
 	batch_decoder_free(r->decoder);
 	free(r);
@@ -109,6 +111,11 @@ static void read_endpoints(struct fields *f, struct ev_service *s)
 	read_version(f, &every);
 	const json_t *list = field_list(f, "endpoints");
 	size_t n = json_array_size(list);
+	if (n > ASSIGN_ENDPOINTS_MAX) {
+		field_fail(
+			f, "endpoints", ERR_TOO_BIG, "has %zu members, limit is %d", n, ASSIGN_ENDPOINTS_MAX);
+		return;
+	}
 	struct ev_endpoint *endpoints = entry_mem(f->r, n, sizeof(*endpoints));
 	for (size_t i = 0; i < n && !fields_failed(f); i++) {
 		endpoints[i] = every;
@@ -188,7 +195,7 @@ static void read_values(struct fields *f, struct ev_deploy *d)
 		else if (json_string_length(value) > OBS_VERSION_MAX)
 			field_fail(&in, key, ERR_TOO_BIG, "has %zu bytes, limit is %d",
 				json_string_length(value), OBS_VERSION_MAX);
-		values[n++] = (struct ev_value){ str_of(key), json_text(value) };
+		values[n++] = (struct ev_value){ str_of(key), json_borrow(value) };
 	}
 	d->values = values;
 	d->n_values = n;
@@ -452,7 +459,7 @@ int entry_kind_of_root(struct entry_reader *r, enum entry_kind *ret, struct err 
 	const json_t *type = json_object_get(r->root, "type");
 	if (!json_is_string(type))
 		return err_set(err, ERR_SYNTAX, "\"type\": %s", type ? "want text" : "missing");
-	if (!entry_kind_from(json_text(type), ret) || readers[*ret] == NULL)
+	if (!entry_kind_from(json_borrow(type), ret) || readers[*ret] == NULL)
 		return err_set(err, ERR_SYNTAX,
 			"\"type\": want one of service, deploy, deploy_patch, purge, purge_patch, "
 			"observation, mesh, rollout, "

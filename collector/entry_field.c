@@ -60,13 +60,15 @@ int entry_parse(struct entry_reader *r, struct str text, struct err *err)
 		return err_set(err, ERR_TOO_BIG, "JSON is nested deeper than %d levels", ENTRY_DEPTH_MAX);
 	r->root = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &e);
 	if (r->root == NULL)
-		return err_set(err, ERR_SYNTAX, "not JSON: at byte %d: %s", e.position, e.text);
+		return err_set(err, ERR_SYNTAX, "not JSON: at byte %d: %s", e.position,
+			json_error_code(&e) == json_error_null_character ? "\\u0000 is not allowed in text"
+									 : e.text);
 	if (!json_is_object(r->root))
 		return err_set(err, ERR_SYNTAX, "want a JSON object");
 	return 0;
 }
 
-struct str json_text(const json_t *v)
+struct str json_borrow(const json_t *v)
 {
 	return (struct str){ json_string_value(v), json_string_length(v) };
 }
@@ -118,7 +120,7 @@ void field_fail(struct fields *f, const char *key, int code, const char *fmt, ..
 static const char *describe(const json_t *v, char text[GOT_MAX])
 {
 	if (json_is_string(v)) {
-		struct str s = json_text(v), shown = str_first(s, 40);
+		struct str s = json_borrow(v), shown = str_first(s, 40);
 		while (shown.n < s.n && shown.n > 0 && ((unsigned char)s.p[shown.n] & 0xC0) == 0x80)
 			shown.n--; /* not in the middle of a character */
 		snprintf(text, GOT_MAX, "\"%.*s\"%s", STR_ARG(shown), shown.n < s.n ? "..." : "");
@@ -140,6 +142,21 @@ void field_want(struct fields *f, const char *key, const char *what, const json_
 {
 	char text[GOT_MAX];
 	field_fail(f, key, ERR_SYNTAX, "want %s, got %s", what, describe(got, text));
+}
+
+static struct fields item_place(const struct fields *f, const char *key)
+{
+	struct fields at = *f;
+	path_add(&at, key);
+	return at;
+}
+
+void field_want_item(struct fields *f, const char *key, size_t index, const char *what, const json_t *got)
+{
+	char text[24];
+	struct fields at = item_place(f, key);
+	snprintf(text, sizeof(text), "%zu", index);
+	field_want(&at, text, what, got);
 }
 
 /* -- one field -- */
@@ -170,7 +187,7 @@ void field_str(struct fields *f, const char *key, size_t cap, struct str *ret)
 	else if (json_string_length(v) > cap)
 		field_fail(f, key, ERR_TOO_BIG, "has %zu bytes, limit is %zu", json_string_length(v), cap);
 	else
-		*ret = json_text(v);
+		*ret = json_borrow(v);
 }
 
 void field_bool(struct fields *f, const char *key, bool *ret)
@@ -209,7 +226,7 @@ void field_time(struct fields *f, const char *key, int64_t *ret)
 		return;
 	if (json_is_integer(v)) {
 		at_us = json_integer_value(v);
-	} else if (!json_is_string(v) || time_parse(json_text(v), &at_us, NULL) < 0) {
+	} else if (!json_is_string(v) || time_parse(json_borrow(v), &at_us, NULL) < 0) {
 		field_want(f, key, what, v);
 		return;
 	}
@@ -228,7 +245,7 @@ void field_duration(struct fields *f, const char *key, int64_t min_us, int64_t *
 	if (json_is_number(v) && json_number_value(v) >= 0 && json_number_value(v) <= 1e10) {
 		us = json_is_integer(v) ? json_integer_value(v) * US_PER_S
 					: (int64_t)(json_real_value(v) * 1e6 + 0.5);
-	} else if (!json_is_string(v) || duration_parse(json_text(v), &us, NULL) < 0) {
+	} else if (!json_is_string(v) || duration_parse(json_borrow(v), &us, NULL) < 0) {
 		field_want(f, key, "a duration (\"30s\", \"15m\", or a number of seconds)", v);
 		return;
 	}
@@ -248,7 +265,7 @@ void field_share(struct fields *f, const char *key, double *ret)
 		return;
 	if (json_is_number(v))
 		share = json_number_value(v);
-	else if (json_is_string(v) && share_parse(json_text(v), &share, NULL) < 0)
+	else if (json_is_string(v) && share_parse(json_borrow(v), &share, NULL) < 0)
 		share = -1;
 	if (share >= 0 && share <= 1)
 		*ret = share;
@@ -264,7 +281,7 @@ void field_word(struct fields *f, const char *key, const char *const *names, siz
 	if (v == NULL)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (json_is_string(v) && str_is(json_text(v), names[i])) {
+		if (json_is_string(v) && str_is(json_borrow(v), names[i])) {
 			*ret = (int)i;
 			return;
 		}
@@ -293,21 +310,17 @@ void field_texts(struct fields *f, const char *key, size_t cap, const struct str
 {
 	const json_t *list = field_list(f, key);
 	size_t n = json_array_size(list);
-	char index[ENTRY_PATH_MAX];
 	if (n == 0)
 		return;
 	struct str *texts = entry_mem(f->r, n, sizeof(*texts));
 	for (size_t i = 0; i < n; i++) {
 		const json_t *v = json_array_get(list, i);
-		struct fields at = *f;
-		path_add(&at, key);
-		snprintf(index, sizeof(index), "%zu", i);
 		if (!json_is_string(v) || json_string_length(v) == 0)
-			field_want(&at, index, "text", v);
+			field_want_item(f, key, i, "text", v);
 		else if (json_string_length(v) > cap)
-			field_fail(&at, index, ERR_TOO_BIG, "has %zu bytes, limit is %zu",
+			field_fail(f, key, ERR_TOO_BIG, "member %zu has %zu bytes, limit is %zu", i,
 				json_string_length(v), cap);
-		texts[i] = json_text(v);
+		texts[i] = json_borrow(v);
 	}
 	*ret = texts;
 	*ret_n = n;
@@ -337,9 +350,8 @@ bool field_object(struct fields *f, const char *key, struct fields *ret)
 bool field_member(struct fields *f, const char *key, json_t *member, size_t index, struct fields *ret)
 {
 	char text[24];
-	struct fields list = *f;
+	struct fields list = item_place(f, key);
 	snprintf(text, sizeof(text), "%zu", index);
-	path_add(&list, key);
 	if (!json_is_object(member)) {
 		field_want(&list, text, "an object", member);
 		return false;

@@ -57,7 +57,7 @@ int entry_parse(struct entry_reader *r, struct str text, struct err *err);
 /* Lets the last event's memory go. */
 void entry_forget(struct entry_reader *r);
 void *entry_mem(struct entry_reader *r, size_t n, size_t size);
-struct str json_text(const json_t *v);
+struct str json_borrow(const json_t *v);
 
 bool fields_failed(const struct fields *f);
 /* NULL key: the object itself. */
@@ -66,6 +66,8 @@ json_t *field_get(struct fields *f, const char *key); /* NULL: absent or null */
 bool field_required(struct fields *f, const char *key);
 /* `want WHAT, got ...` */
 void field_want(struct fields *f, const char *key, const char *what, const json_t *got);
+/* The same of a member of the list under key. */
+void field_want_item(struct fields *f, const char *key, size_t index, const char *what, const json_t *got);
 void field_str(struct fields *f, const char *key, size_t cap, struct str *ret);
 void field_bool(struct fields *f, const char *key, bool *ret);
 void field_int(struct fields *f, const char *key, int64_t min, int64_t max, int64_t *ret);
@@ -81,7 +83,6 @@ json_t *field_list(struct fields *f, const char *key);
 /* An object inside this one; false: absent. index >= 0: member of the list under key. */
 bool field_object(struct fields *f, const char *key, struct fields *ret);
 bool field_member(struct fields *f, const char *key, json_t *member, size_t index, struct fields *ret);
-/* Puts "/key" or "/index" into a message's place for the errors of what is inside. */
 void fields_end(struct fields *f); /* in a body, refuses what nobody asked for */
 
 /* The entry under r->root to an event; kind says which. body: as a request's. ev has its times already. */

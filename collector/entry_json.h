@@ -35,7 +35,7 @@
 
 #define ENTRY_LINE_MAX  (1024 * 1024) /* bytes of one line, entry or body */
 #define ENTRY_DEPTH_MAX 16
-#define ENTRY_ITEMS_MAX 2000          /* of any list in it */
+#define ENTRY_ITEMS_MAX 20000         /* of any list in it: a service names the agents assigned to it */
 
 /* Turns entries into events; keeps the memory of the last event until the next call. One thread. */
 struct entry_reader;

@@ -26,7 +26,6 @@ static void read_cache(struct fields *f, struct obs *o)
 {
 	static const char *const kinds[] = { "edge", "shield", "inner" };
 	const json_t *words = field_list(f, "cache"), *tiers = field_list(f, "tiers");
-	char place[32];
 	if (words != NULL) {
 		size_t n = json_array_size(words);
 		if (n > OBS_TIERS_MAX)
@@ -34,11 +33,8 @@ static void read_cache(struct fields *f, struct obs *o)
 		for (size_t i = 0; i < n && !fields_failed(f); i++) {
 			const json_t *v = json_array_get(words, i);
 			enum cache_status status = CACHE_UNKNOWN;
-			if (!json_is_string(v) || !cache_status_from(json_text(v), &status)) {
-				snprintf(place, sizeof(place), "cache/%zu", i);
-				field_want(f, place,
-					"a cache word (hit, miss, expired, revalidated, stale, ...)", v);
-			}
+			if (!json_is_string(v) || !cache_status_from(json_borrow(v), &status))
+				field_want_item(f, "cache", i, "a cache word (hit, miss, stale, ...)", v);
 			o->tiers[i] = (uint8_t)status;
 			o->tier_kinds[i] = i == 0 ? TIER_EDGE : TIER_SHIELD;
 		}
@@ -52,12 +48,10 @@ static void read_cache(struct fields *f, struct obs *o)
 	for (size_t i = 0; i < o->n_tiers && !fields_failed(f); i++) {
 		const json_t *v = json_array_get(tiers, i);
 		size_t k = 0;
-		while (k < ARRAY_LEN(kinds) && !(json_is_string(v) && str_is(json_text(v), kinds[k])))
+		while (k < ARRAY_LEN(kinds) && !(json_is_string(v) && str_is(json_borrow(v), kinds[k])))
 			k++;
-		if (k == ARRAY_LEN(kinds)) {
-			snprintf(place, sizeof(place), "tiers/%zu", i);
-			field_want(f, place, "edge, shield or inner", v);
-		}
+		if (k == ARRAY_LEN(kinds))
+			field_want_item(f, "tiers", i, "edge, shield or inner", v);
 		o->tier_kinds[i] = (uint8_t)k;
 	}
 }
@@ -69,14 +63,12 @@ static void read_flags(struct fields *f, struct obs *o)
 	for (size_t i = 0; i < json_array_size(list) && !fields_failed(f); i++) {
 		const json_t *v = json_array_get(list, i);
 		size_t k = 0;
-		while (k < ARRAY_LEN(names) && !(json_is_string(v) && str_is(json_text(v), names[k])))
+		while (k < ARRAY_LEN(names) && !(json_is_string(v) && str_is(json_borrow(v), names[k])))
 			k++;
 		if (k < ARRAY_LEN(names)) {
 			o->flags |= (uint8_t)(1u << k);
 		} else {
-			char place[32];
-			snprintf(place, sizeof(place), "flags/%zu", i);
-			field_want(f, place, "reused, burst or cut", v);
+			field_want_item(f, "flags", i, "reused, burst or cut", v);
 		}
 	}
 }
@@ -108,12 +100,10 @@ static void read_headers(
 		const json_t *pair = json_array_get(list, i), *name = json_array_get(pair, 0),
 			     *value = json_array_get(pair, 1);
 		if (json_array_size(pair) != 2 || !json_is_string(name) || !json_is_string(value)) {
-			char place[32];
-			snprintf(place, sizeof(place), "headers/%zu", i);
-			field_want(f, place, "[name, value]", pair);
+			field_want_item(f, "headers", i, "[name, value]", pair);
 			return;
 		}
-		room[h.n++] = (struct header){ json_text(name), str_trim(json_text(value)) };
+		room[h.n++] = (struct header){ json_borrow(name), str_trim(json_borrow(value)) };
 	}
 	if (fields_failed(f))
 		return;

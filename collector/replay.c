@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/printable.h"
 #include "base/units.h"
 #include "collector/derived_json.h"
 #include "collector/engine/view.h"
@@ -77,9 +78,18 @@ static void on_notice(void *ctx, const struct notice *n)
 
 /* -- folding -- */
 
+static void say(const struct replay *r, const char *text)
+{
+	struct buf safe; /* the line is quoted in it, and may be anybody's */
+	buf_init(&safe, 4 * ERR_TEXT_MAX);
+	buf_add_printable(&safe, str_of(text));
+	fprintf(stderr, "%s:%" PRIu64 ": %s\n", r->file, r->line, safe.p ? safe.p : "");
+	buf_fini(&safe);
+}
+
 static void complain(struct replay *r, const struct err *err)
 {
-	fprintf(stderr, "%s:%" PRIu64 ": %s\n", r->file, r->line, err->text);
+	say(r, err->text);
 	r->n_bad++;
 }
 
@@ -90,7 +100,8 @@ static int fold(struct replay *r, const struct event *ev, bool of_journal, struc
 		return rc;
 	/* The live collector met the same refusal and went on without the entry; or what it names was pruned
 	 * since. */
-	fprintf(stderr, "%s:%" PRIu64 ": without effect, as it was live: %s\n", r->file, r->line, err->text);
+	err_add(err, "without effect, as it was live");
+	say(r, err->text);
 	return 0;
 }
 

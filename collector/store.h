@@ -98,7 +98,7 @@ MUST_USE int store_each_transition(struct store *st, struct str service, struct 
 MUST_USE int store_each_verdict(struct store *st, int64_t after, int (*each)(void *ctx, const struct deploy_change *c), void *ctx,
 	struct err *err);
 void store_set_deadline(struct store *st, int64_t boot_deadline_us); /* read statements give up after it: ERR_TIMEOUT */
-/* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", and "results", which unpacks every batch: for tests
+/* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", "ranges" (of pruned batches), and "results", which unpacks every batch: for tests
  * and checks, as all of them walk a table. -1: not known, or not readable. */
 int64_t store_count(struct store *st, const char *what);
 int64_t store_disk_bytes(struct store *st);              /* database and WAL */

@@ -1,0 +1,144 @@
+#include "event_text.h"
+
+static void text(struct buf *out, const char *name, struct str s)
+{
+	if (s.n)
+		buf_addf(out, " %s=%.*s", name, STR_ARG(s));
+}
+
+static void number(struct buf *out, const char *name, int64_t v)
+{
+	if (v == TIME_NONE)
+		buf_addf(out, " %s=none", name);
+	else
+		buf_addf(out, " %s=%" PRId64, name, v);
+}
+
+static void texts(struct buf *out, const char *name, const struct str *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%s%.*s", i ? "," : "", STR_ARG(s[i]));
+	if (n)
+		buf_addf(out, "=%s ", name);
+}
+
+void obs_text(const struct batch *b, const struct obs *o, struct buf *out)
+{
+	number(out, "at", o->observed_at_us);
+	text(out, "endpoint", batch_str(b, o->endpoint));
+	text(out, "edge", batch_str(b, o->edge));
+	text(out, "node", batch_str(b, o->node));
+	text(out, "ip", batch_str(b, o->ip));
+	text(out, "version", batch_str(b, o->version));
+	text(out, "etag", batch_str(b, o->etag));
+	text(out, "evidence", batch_str(b, o->evidence));
+	buf_addf(out, " %s %s %d flags=%u", obs_path_name((enum obs_path)o->path), obs_fail_name((enum obs_fail)o->fail),
+		o->status, o->flags);
+	for (size_t i = 0; i < o->n_tiers; i++)
+		buf_addf(out, " %s:%s", tier_kind_name((enum tier_kind)o->tier_kinds[i]),
+			cache_status_name((enum cache_status)o->tiers[i]));
+	buf_addf(out, " age=%d", o->age_s);
+	number(out, "ttl", o->ttl_s == OBS_TTL_NONE ? TIME_NONE : o->ttl_s);
+	number(out, "browser_ttl", o->browser_ttl_s == OBS_TTL_NONE ? TIME_NONE : o->browser_ttl_s);
+	buf_addf(out, " %d/%d/%d/%d/%d", o->timing.dns_us, o->timing.connect_us, o->timing.tls_us, o->timing.ttfb_us,
+		o->timing.total_us);
+}
+
+static void service_text(const struct ev_service *s, struct buf *out)
+{
+	buf_addf(out, "service %.*s%s interval=%" PRId64 " origin=%d agents=", STR_ARG(s->name), s->removed ? " removed" : "",
+		s->interval_us, s->has_origin);
+	texts(out, "", s->agents, s->n_agents);
+	buf_addf(out, " timeout=%" PRId64 " require=%.17g coverage=%.17g min_agents=%" PRId64 " watch=%" PRId64 " grace=%" PRId64,
+		s->timeout_us, s->require, s->min_coverage, s->min_agents, s->watch_us, s->rollout_grace_us);
+	for (size_t i = 0; i < s->n_endpoints; i++)
+		buf_addf(out, " [%.*s %.*s %s%s]", STR_ARG(s->endpoints[i].id), STR_ARG(s->endpoints[i].url),
+			s->endpoints[i].match == MATCH_PREFIX ? "prefix" : "exact", s->endpoints[i].learned ? " learned" : "");
+}
+
+static void deploy_text(const struct ev_deploy *d, struct buf *out)
+{
+	buf_addf(out, "deploy %.*s of %.*s version %.*s", STR_ARG(d->id), STR_ARG(d->service), STR_ARG(d->version));
+	text(out, "source", d->source);
+	text(out, "revision", d->revision);
+	text(out, "digest", d->digest);
+	number(out, "started", d->started_at_us);
+	number(out, "live", d->live_at_us);
+	buf_addf(out, " ");
+	texts(out, "aliases", d->aliases, d->n_aliases);
+	for (size_t i = 0; i < d->n_values; i++)
+		buf_addf(out, " [%.*s: %.*s]", STR_ARG(d->values[i].endpoint), STR_ARG(d->values[i].value));
+}
+
+static void purge_text(const struct ev_purge *p, struct buf *out)
+{
+	buf_addf(out, "purge %.*s of %.*s", STR_ARG(p->id), STR_ARG(p->service));
+	text(out, "vendor", p->vendor);
+	text(out, "zone", p->zone);
+	text(out, "source", p->source);
+	number(out, "requested", p->requested_at_us);
+	number(out, "completed", p->completed_at_us);
+	buf_addf(out, " ");
+	texts(out, "patterns", p->patterns, p->n_patterns);
+	texts(out, "tags", p->tags, p->n_tags);
+	buf_addf(out, "%s%s", p->soft ? " soft" : "", p->everything ? " everything" : "");
+}
+
+static void observations_text(const struct ev_observations *o, struct buf *out)
+{
+	const struct batch *b = o->batch;
+	buf_addf(out, "observations of %.*s by %.*s in %.*s %016" PRIx64 ":%" PRIu64 " uncertainty=%" PRId64, STR_ARG(b->service),
+		STR_ARG(b->agent), STR_ARG(b->region), b->epoch, b->number, o->clock_uncertainty_us);
+	for (size_t i = 0; i < b->n_obs; i++) {
+		buf_addf(out, "\n");
+		obs_text(b, &b->obs[i], out);
+	}
+}
+
+void event_text(const struct event *ev, struct buf *out)
+{
+	static const char *const told[] = { "connected", "disconnected", "drained", "revoked" };
+	switch (ev->kind) {
+	case EV_SERVICE:
+		service_text(&ev->service, out);
+		break;
+	case EV_DEPLOY:
+		deploy_text(&ev->deploy, out);
+		break;
+	case EV_DEPLOY_PATCH:
+		buf_addf(out, "deploy_patch %.*s%s", STR_ARG(ev->deploy_patch.id), ev->deploy_patch.aborted ? " aborted" : "");
+		number(out, "live", ev->deploy_patch.live_at_us);
+		break;
+	case EV_PURGE:
+		purge_text(&ev->purge, out);
+		break;
+	case EV_PURGE_PATCH:
+		buf_addf(out, "purge_patch %.*s", STR_ARG(ev->purge_patch.id));
+		number(out, "completed", ev->purge_patch.completed_at_us);
+		break;
+	case EV_OBSERVATIONS:
+		observations_text(&ev->observations, out);
+		break;
+	case EV_AGENT:
+		buf_addf(out, "agent %.*s %s", STR_ARG(ev->agent.agent), told[ev->agent.state]);
+		text(out, "region", ev->agent.region);
+		text(out, "software", ev->agent.software);
+		if (ev->agent.has_location)
+			buf_addf(out, " at %.17g %.17g", ev->agent.latitude, ev->agent.longitude);
+		buf_addf(out, "%s", ev->agent.clock_suspect ? " clock_suspect" : "");
+		break;
+	case EV_INNER:
+		buf_addf(out, "%.*s of %.*s %.*s", STR_ARG(ev->inner.type), STR_ARG(ev->inner.service), STR_ARG(ev->inner.json));
+		break;
+	case EV_COLLECTOR:
+		buf_addf(out, "collector");
+		number(out, "down_since", ev->collector.down_since_us);
+		break;
+	case EV_CLOCK:
+		buf_addf(out, "clock");
+		break;
+	}
+	number(out, "at", ev->at_us);
+	number(out, "received", ev->received_at_us);
+	number(out, "position", ev->position);
+}
