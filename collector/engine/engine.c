@@ -78,7 +78,8 @@ uint32_t agent_get(struct engine *e, struct str name)
 
 static void agent_fold(struct engine *e, const struct ev_agent *ev)
 {
-	struct agent *a = &e->agents[agent_get(e, ev->agent)];
+	uint32_t i = agent_get(e, ev->agent); /* first: it may move them */
+	struct agent *a = &e->agents[i];
 	a->told = (uint8_t)ev->state;
 	a->told_us = e->now_us;
 	if (ev->region.n)
