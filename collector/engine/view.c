@@ -4,13 +4,13 @@
 
 #include "collector/engine/view_internal.h"
 
-void json_string(struct buf *out, const char *key, struct str s)
+void json_text(struct buf *out, const char *key, struct str s)
 {
 	buf_add_key(out, key);
 	buf_add_json(out, s);
 }
 
-void json_string_or_null(struct buf *out, const char *key, struct str s)
+void json_text_or_null(struct buf *out, const char *key, struct str s)
 {
 	buf_add_key(out, key);
 	buf_add_json_or_null(out, s);
@@ -114,7 +114,7 @@ static void add_cache(const struct cell *c, struct buf *out)
 			? last->last_us + c->ttl_s * US_PER_S
 			: TIME_NONE);
 	uint32_t n = c->tiers & 7;
-	json_string_or_null(out, "cache",
+	json_text_or_null(out, "cache",
 		n ? str_of(cache_status_name((enum cache_status)(c->tiers >> 3 & 15))) : STR_NONE);
 	buf_add_key(out, "tiers");
 	buf_add_char(out, '[');
@@ -172,7 +172,7 @@ static void add_share(const struct engine *e, const struct service *s, const str
 	for (size_t i = 0; i < n; i++) {
 		json_comma(out);
 		buf_add_char(out, '{');
-		json_string_or_null(out, "version",
+		json_text_or_null(out, "version",
 			all[i].value == NONE32 ? STR_NONE
 					       : names_get(&s->texts, s->values[all[i].value].text));
 		json_bool(out, "error", all[i].value == NONE32);
@@ -190,17 +190,17 @@ void view_cell_object(const struct engine *e, const struct service *s, const str
 	struct str edge = names_get(&e->names, c->edge), vendor = edge_vendor(edge);
 	const struct run *last = cell_last(c);
 	buf_add_char(out, '{');
-	json_string(out, "service", service_name(e, s));
-	json_string(out, "endpoint", names_get(&e->names, s->endpoints[c->endpoint].id));
-	json_string(out, "edge", edge);
-	json_string(out, "vendor", vendor);
-	json_string_or_null(out, "pop", str_from(edge, vendor.n + 1));
-	json_string(out, "state", str_of(cell_state_name((enum cell_state)c->state)));
-	json_string_or_null(
+	json_text(out, "service", service_name(e, s));
+	json_text(out, "endpoint", names_get(&e->names, s->endpoints[c->endpoint].id));
+	json_text(out, "edge", edge);
+	json_text(out, "vendor", vendor);
+	json_text_or_null(out, "pop", str_from(edge, vendor.n + 1));
+	json_text(out, "state", str_of(cell_state_name((enum cell_state)c->state)));
+	json_text_or_null(
 		out, "version", last ? names_get(&s->texts, s->values[last->value].text) : STR_NONE);
-	json_string_or_null(out, "expected", service_expected(s, c->endpoint));
+	json_text_or_null(out, "expected", service_expected(s, c->endpoint));
 	add_staleness(s, c, out);
-	json_string_or_null(out, "cause", STR_NONE);
+	json_text_or_null(out, "cause", STR_NONE);
 	add_cache(c, out);
 	json_time(out, "last_seen", c->seen_us);
 	json_time(out, "first_seen", c->first_seen_us);

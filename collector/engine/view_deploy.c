@@ -107,7 +107,7 @@ int view_propagation(const struct engine *e, struct str id, struct buf *out, str
 	const struct curve *c = &d->curves[0];
 	uint64_t early = 0, late = 0;
 	buf_add_char(out, '{');
-	json_string(out, "id", str_of(d->id));
+	json_text(out, "id", str_of(d->id));
 	buf_add_key(out, "points");
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < MAX(c->earliest.n, c->latest.n) && c->w_observed; i++) {
@@ -165,9 +165,9 @@ static void add_layers(const struct deploy *d, const struct tally *t, struct buf
 	static const char *const inner[] = { "shield", "origin", "mesh", "rollout", "pods" };
 	buf_add_key(out, "layers");
 	buf_add_char(out, '{');
-	json_string(out, "edge", str_of(edge_layer(d, t)));
+	json_text(out, "edge", str_of(edge_layer(d, t)));
 	for (size_t i = 0; i < ARRAY_LEN(inner); i++)
-		json_string(out, inner[i], STR("not_configured"));
+		json_text(out, inner[i], STR("not_configured"));
 	buf_add_char(out, '}');
 }
 
@@ -185,8 +185,8 @@ static void add_cells(
 			continue;
 		json_comma(out);
 		buf_add_char(out, '{');
-		json_string(out, "endpoint", names_get(&e->names, s->endpoints[c->endpoint].id));
-		json_string(out, "edge", names_get(&e->names, c->edge));
+		json_text(out, "endpoint", names_get(&e->names, s->endpoints[c->endpoint].id));
+		json_text(out, "edge", names_get(&e->names, c->edge));
 		buf_add_char(out, '}');
 		n++;
 	}
@@ -209,10 +209,10 @@ static void add_advisory(struct buf *out, const char *code, struct str endpoint,
 {
 	json_comma(out);
 	buf_add_char(out, '{');
-	json_string(out, "code", str_of(code));
+	json_text(out, "code", str_of(code));
 	if (endpoint.n)
-		json_string(out, "endpoint", endpoint);
-	json_string(out, "text", str_of(text));
+		json_text(out, "endpoint", endpoint);
+	json_text(out, "text", str_of(text));
 	buf_add_char(out, '}');
 }
 
@@ -278,23 +278,23 @@ static void add_next(const struct engine *e, const struct service *s, const stru
 
 static void add_head(const struct engine *e, const struct service *s, const struct deploy *d, struct buf *out)
 {
-	json_string(out, "id", str_of(d->id));
-	json_string(out, "service", service_name(e, s));
-	json_string(out, "version", str_of(d->version));
-	json_string(out, "verdict", str_of(verdict_name((enum verdict)d->verdict)));
-	json_string_or_null(out, "reason", str_of(d->reason));
+	json_text(out, "id", str_of(d->id));
+	json_text(out, "service", service_name(e, s));
+	json_text(out, "version", str_of(d->version));
+	json_text(out, "verdict", str_of(verdict_name((enum verdict)d->verdict)));
+	json_text_or_null(out, "reason", str_of(d->reason));
 	json_time(out, "started_at", d->started_us);
 	json_time(out, "live_at", d->live_us);
-	json_string_or_null(out, "live_source", str_of(live_names[d->live_source]));
+	json_text_or_null(out, "live_source", str_of(live_names[d->live_source]));
 	json_time(out, "decided_at", d->decided_us);
 }
 
 static void add_tail(const struct deploy *d, struct buf *out)
 {
 	json_time(out, "received_at", d->recorded_us);
-	json_string_or_null(out, "source", str_of(d->source));
-	json_string_or_null(out, "revision", str_of(d->revision));
-	json_string_or_null(out, "digest", str_of(d->digest));
+	json_text_or_null(out, "source", str_of(d->source));
+	json_text_or_null(out, "revision", str_of(d->revision));
+	json_text_or_null(out, "digest", str_of(d->digest));
 }
 
 void view_deploy_object(const struct engine *e, uint32_t service, const struct deploy *d, struct buf *out)
@@ -303,7 +303,7 @@ void view_deploy_object(const struct engine *e, uint32_t service, const struct d
 	struct tally t = tally_cells(s, d);
 	buf_add_char(out, '{');
 	add_head(e, s, d, out);
-	json_string_or_null(out, "cause", STR_NONE);
+	json_text_or_null(out, "cause", STR_NONE);
 	buf_add_key(out, "causes");
 	buf_addf(out, "{}");
 	json_count(out, "unexplained", t.not_fresh);

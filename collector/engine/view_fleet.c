@@ -32,8 +32,8 @@ static void add_deploy_ref(struct buf *out, const char *key, const struct deploy
 		return;
 	}
 	buf_add_char(out, '{');
-	json_string(out, "version", str_of(d->version));
-	json_string(out, "deploy", str_of(d->id));
+	json_text(out, "version", str_of(d->version));
+	json_text(out, "deploy", str_of(d->id));
 	json_time(out, "started_at", d->started_us);
 	if (live)
 		json_time(out, "live_at", d->live_us);
@@ -44,14 +44,14 @@ static void add_service(const struct engine *e, const struct service *s, struct 
 {
 	const struct deploy *last = service_last_deploy(s);
 	buf_add_char(out, '{');
-	json_string(out, "name", service_name(e, s));
+	json_text(out, "name", service_name(e, s));
 	buf_add_key(out, "endpoints");
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < s->n_endpoints; i++) {
 		json_comma(out);
 		buf_add_char(out, '{');
-		json_string(out, "id", names_get(&e->names, s->endpoints[i].id));
-		json_string(out, "url", str_of(s->endpoints[i].url));
+		json_text(out, "id", names_get(&e->names, s->endpoints[i].id));
+		json_text(out, "url", str_of(s->endpoints[i].url));
 		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ']');
@@ -64,7 +64,7 @@ static void add_service(const struct engine *e, const struct service *s, struct 
 		if (s->n_state[i])
 			json_count(out, cell_state_name((enum cell_state)i), s->n_state[i]);
 	buf_add_char(out, '}');
-	json_string_or_null(
+	json_text_or_null(
 		out, "verdict", last ? str_of(verdict_name((enum verdict)last->verdict)) : STR_NONE);
 	json_count(out, "agents", s->n_members);
 	buf_add_char(out, '}');
@@ -135,10 +135,10 @@ static void add_texts(struct buf *out, const char *key, char *const *v, size_t n
 static void add_purge(const struct engine *e, const struct service *s, const struct purge *p, struct buf *out)
 {
 	buf_add_char(out, '{');
-	json_string(out, "id", str_of(p->id));
-	json_string(out, "service", service_name(e, s));
-	json_string_or_null(out, "vendor", str_of(p->vendor));
-	json_string_or_null(out, "zone", str_of(p->zone));
+	json_text(out, "id", str_of(p->id));
+	json_text(out, "service", service_name(e, s));
+	json_text_or_null(out, "vendor", str_of(p->vendor));
+	json_text_or_null(out, "zone", str_of(p->zone));
 	json_time(out, "requested_at", p->requested_us);
 	json_time(out, "completed_at", p->completed_us);
 	json_time(out, "received_at", p->recorded_us);
@@ -147,7 +147,7 @@ static void add_purge(const struct engine *e, const struct service *s, const str
 	json_bool(out, "soft", p->soft);
 	json_bool(out, "everything", p->everything);
 	json_bool(out, "in_future", p->in_future);
-	json_string_or_null(out, "source", str_of(p->source));
+	json_text_or_null(out, "source", str_of(p->source));
 	buf_add_char(out, '}');
 }
 
@@ -221,9 +221,9 @@ static void add_agent(const struct engine *e, uint32_t i, struct buf *out)
 {
 	const struct agent *a = &e->agents[i];
 	buf_add_char(out, '{');
-	json_string(out, "name", names_get(&e->names, a->name));
-	json_string_or_null(out, "region", names_get(&e->names, a->region));
-	json_string(out, "state", str_of(agent_state(e, i)));
+	json_text(out, "name", names_get(&e->names, a->name));
+	json_text_or_null(out, "region", names_get(&e->names, a->region));
+	json_text(out, "state", str_of(agent_state(e, i)));
 	json_bool(out, "connected", a->told == AGENT_CONNECTED);
 	json_bool(out, "blind", a->blind);
 	json_time(out, "last_seen", MAX(a->told == AGENT_REVOKED ? TIME_NONE : a->told_us, a->report_us));
@@ -233,7 +233,7 @@ static void add_agent(const struct engine *e, uint32_t i, struct buf *out)
 		buf_addf(out, "[%.6g,%.6g]", a->latitude, a->longitude);
 	else
 		buf_addf(out, "null");
-	json_string_or_null(out, "software", str_of(a->software));
+	json_text_or_null(out, "software", str_of(a->software));
 	json_bool(out, "clock_suspect", a->clock_suspect);
 	json_count(out, "results", a->results);
 	buf_add_key(out, "gaps");
