@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "collector/http/handlers.h"
 
-#define ID_TEXT_MAX 20 /* "d_" and 16 characters */
-
 /* Crockford's alphabet, lower case: sorts as the number does, and nobody reads l for 1. 48 bits of
  * milliseconds, 32 of chance. */
 static void id_new(const char *prefix, int64_t now_us, char text[ID_TEXT_MAX])
@@ -56,9 +54,14 @@ static void answer_refusal(struct request *r, struct err *err, bool named_by_bod
 		answer_err(r, err);
 }
 
+enum submit_flags {
+	NAMED_BY_BODY = 1, /* what is not found is a mistake in the body, not in the address */
+	MAYBE_MADE = 2,    /* that it exists already is success */
+};
+
 /* Body to entry to journal. False: r is answered. */
 static bool submit(struct request *r, struct worker *w, enum entry_kind kind, struct str service,
-	struct str id, bool named_by_body)
+	struct str id, unsigned flags)
 {
 	struct buf entry;
 	struct err err;
@@ -70,8 +73,10 @@ static bool submit(struct request *r, struct worker *w, enum entry_kind kind, st
 	} else {
 		rc = hub_submit(
 			r->http->hub, kind, service, buf_str(&entry), r->http->limits.submit_us, &err);
+		if (rc == ERR_EXISTS && (flags & MAYBE_MADE))
+			rc = 0;
 		if (rc < 0)
-			answer_refusal(r, &err, named_by_body);
+			answer_refusal(r, &err, flags & NAMED_BY_BODY);
 	}
 	buf_fini(&entry);
 	return rc == 0;
@@ -105,9 +110,11 @@ static void create(struct request *r, struct worker *w, enum entry_kind kind, co
 	json_t *body = read_object(r);
 	if (body == NULL)
 		return;
-	if (idem_begin(r->http->idem, r, clock_boot_us()) == IDEM_NEW) {
-		id_new(prefix, clock_wall_us(), id);
-		if (submit(r, w, kind, string_member(body, "service"), str_of(id), true)) {
+	id_new(prefix, clock_wall_us(), id);
+	enum idem begun = idem_begin(r->http->idem, r, clock_boot_us(), id);
+	if (begun == IDEM_NEW || begun == IDEM_AGAIN) {
+		unsigned flags = NAMED_BY_BODY | (begun == IDEM_AGAIN ? MAYBE_MADE : 0);
+		if (submit(r, w, kind, string_member(body, "service"), str_of(id), flags)) {
 			request_add_header(r, "Location", "%s/%s", path, id);
 			answer(r, str_of(id), 201);
 		}
@@ -137,7 +144,7 @@ void handle_deploy_patch(struct request *r, struct worker *w)
 	buf_init(&service, 2 * OBS_NAME_MAX);
 	if (!deploy_service(r->http, id, &service, &err))
 		answer_err(r, &err);
-	else if (submit(r, w, ENTRY_DEPLOY_PATCH, buf_str(&service), id, false))
+	else if (submit(r, w, ENTRY_DEPLOY_PATCH, buf_str(&service), id, 0))
 		answer_deploy(r, id, 200);
 	buf_fini(&service);
 	json_decref(body);
@@ -156,7 +163,7 @@ void handle_purge_patch(struct request *r, struct worker *w)
 		answer_err(r, &err);
 	} else {
 		found = json_loadb(purge.p, purge.n, 0, NULL);
-		if (submit(r, w, ENTRY_PURGE_PATCH, string_member(found, "service"), id, false))
+		if (submit(r, w, ENTRY_PURGE_PATCH, string_member(found, "service"), id, 0))
 			answer_purge(r, id, 200);
 	}
 	json_decref(found);
@@ -175,7 +182,7 @@ void handle_event_post(struct request *r, struct worker *w)
 		(kind != ENTRY_MESH && kind != ENTRY_ROLLOUT && kind != ENTRY_PODS)) {
 		answer_problem(r, 422, "nonsense", "/type: want mesh, rollout or pods, got '%.*s'",
 			STR_ARG(str_first(type, 64)));
-	} else if (submit(r, w, kind, string_member(body, "service"), STR_NONE, true)) {
+	} else if (submit(r, w, kind, string_member(body, "service"), STR_NONE, NAMED_BY_BODY)) {
 		buf_clear(&r->out);
 		buf_addf(&r->out, "{\"accepted\":1}\n");
 		answer_json(r, 200);

@@ -15,7 +15,8 @@ struct kept {
 	struct sha256 key, body;
 	int64_t at_us; /* boot clock */
 	bool running;
-	int status;
+	char id[ID_TEXT_MAX]; /* of what it makes */
+	int status;           /* 0: the first try got no answer from the journal, which may have taken it */
 	char *location;
 	char *text;
 	size_t n;
@@ -110,7 +111,7 @@ static void answer_kept(struct request *r, const struct kept *k)
 	answer_json(r, k->status);
 }
 
-enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us)
+enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us, char id[ID_TEXT_MAX])
 {
 	enum idem result = IDEM_NEW;
 	struct kept *before;
@@ -123,6 +124,7 @@ enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us)
 	if (k == NULL) {
 		k = mem_new(sizeof(*k));
 		*k = (struct kept){ .key = key, .body = body, .at_us = now_us, .running = true };
+		memcpy(k->id, id, ID_TEXT_MAX);
 		if (t->youngest)
 			t->youngest->next = k;
 		else
@@ -137,6 +139,10 @@ enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us)
 		result = IDEM_RUNNING;
 		answer_problem(r, 409, "idempotency_key_running",
 			"the first request with this Idempotency-Key is still under way");
+	} else if (k->status == 0) {
+		result = IDEM_AGAIN;
+		k->running = true;
+		memcpy(id, k->id, ID_TEXT_MAX);
 	} else {
 		result = IDEM_REPLAYED;
 		answer_kept(r, k);
@@ -154,10 +160,10 @@ void idem_end(struct idem_table *t, struct request *r)
 	pthread_mutex_lock(&t->lock);
 	struct kept *k = find(t, &key, &before);
 	INVARIANT(k != NULL && k->running);
-	if (r->status / 100 != 2) { /* nothing came of it: the next try is a first one */
+	k->running = false;
+	if (r->status / 100 == 4) { /* refused: the next try is a first one */
 		unlink_after(t, before, k);
-	} else {
-		k->running = false;
+	} else if (r->status / 100 == 2) {
 		k->status = r->status;
 		k->text = str_dup(buf_str(&r->out));
 		k->n = r->out.n;

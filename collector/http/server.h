@@ -244,13 +244,16 @@ void stream_stop(struct stream *s);
 void handle_stream(struct request *r, struct worker *w);
 
 /* ---- idem.c: Idempotency-Key ---- */
-enum idem { IDEM_NEW, IDEM_REPLAYED, IDEM_CONFLICT, IDEM_RUNNING };
+#define ID_TEXT_MAX 20 /* "d_" and 16 characters */
+enum idem { IDEM_NEW, IDEM_AGAIN, IDEM_REPLAYED, IDEM_CONFLICT, IDEM_RUNNING };
 struct idem_table;
 struct idem_table *idem_new(void);
 void idem_free(struct idem_table *t);
-/* IDEM_NEW: the caller does the work and calls idem_end. The others have answered r. */
-enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us);
-void idem_end(struct idem_table *t, struct request *r); /* keeps r's answer if it is 2xx */
+/* id: of what is to be made. IDEM_NEW: the caller makes it and calls idem_end. IDEM_AGAIN: likewise, but an
+ * earlier try ended without an answer from the journal; id is that one's now, so that it cannot be made
+ * twice. The others have answered r. */
+enum idem idem_begin(struct idem_table *t, struct request *r, int64_t now_us, char id[ID_TEXT_MAX]);
+void idem_end(struct idem_table *t, struct request *r); /* r is answered */
 
 /* ---- status.c ---- */
 struct components;

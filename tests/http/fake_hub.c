@@ -1,4 +1,4 @@
-#include "tests/http/fake_hub.h"
+#include "tests/http/fake_world.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -6,36 +6,6 @@
 
 #include "collector/entry_json.h"
 
-#define ITEMS_MAX 64
-
-struct fake_deploy {
-	char id[64], service[64], version[64];
-	enum verdict verdict;
-	bool aborted;
-};
-struct fake_purge {
-	char id[64], service[64];
-	bool completed;
-};
-struct fake_cell {
-	const char *service, *endpoint, *edge, *vendor, *region;
-	enum cell_state state;
-};
-struct fake_agent {
-	char name[72], region[72];
-	bool revoked;
-};
-struct engine {
-	struct fake_deploy deploys[ITEMS_MAX]; /* oldest first */
-	size_t n_deploys;
-	struct fake_purge purges[ITEMS_MAX];
-	size_t n_purges;
-	struct fake_cell cells[ITEMS_MAX];
-	size_t n_cells;
-	struct fake_agent agents[ITEMS_MAX];
-	size_t n_agents;
-	int64_t position;
-};
 struct hub {
 	pthread_rwlock_t lock;
 	struct engine engine;
@@ -44,7 +14,7 @@ struct hub {
 	void *listen_ctx;
 	pthread_mutex_t submit_lock;
 	pthread_cond_t released;
-	bool hold;
+	bool hold, lost;
 	size_t waiting, taken, reloads;
 	struct err submit, ready, reload, store;
 	bool live;
@@ -193,6 +163,13 @@ void fake_store_result(int code, const char *text)
 	set_result(&world.store, code, text);
 }
 
+void fake_submit_lost(bool lost)
+{
+	pthread_mutex_lock(&world.submit_lock);
+	world.lost = lost;
+	pthread_mutex_unlock(&world.submit_lock);
+}
+
 void fake_submit_hold(bool hold)
 {
 	pthread_mutex_lock(&world.submit_lock);
@@ -267,6 +244,9 @@ static int apply(struct hub *h, enum entry_kind kind, const json_t *o, struct er
 	bool known = strcmp(service, "shop") == 0 || strcmp(service, "blog@staging") == 0;
 	if (kind != ENTRY_DEPLOY_PATCH && kind != ENTRY_PURGE_PATCH && !known)
 		return err_set(err, ERR_NOT_FOUND, "no service is called '%s'", service);
+	for (size_t i = 0; kind == ENTRY_DEPLOY && i < e->n_deploys; i++)
+		if (strcmp(e->deploys[i].id, id) == 0)
+			return err_set(err, ERR_EXISTS, "deploy '%s' is there already", id);
 	if (kind == ENTRY_DEPLOY) {
 		put_deploy(id, service, text_of(o, "version"), VERDICT_PENDING);
 	} else if (kind == ENTRY_PURGE) {
@@ -314,8 +294,11 @@ int hub_submit(struct hub *h, enum entry_kind kind, struct str service, struct s
 	if (rc == 0) {
 		pthread_mutex_lock(&h->submit_lock);
 		h->taken++;
+		bool lost = h->lost;
 		pthread_mutex_unlock(&h->submit_lock);
 		tell(&c);
+		if (lost)
+			rc = err_set(err, ERR_TIMEOUT, "the disk takes long; it may still be written");
 	}
 	json_decref(o);
 	return rc;
@@ -390,370 +373,7 @@ void hub_stats(struct hub *h, struct hub_stats *ret)
 		.journal_position = h->engine.position };
 }
 
-/* ---- engine.h and view.h ---- */
-
-#define X(id, name, says) name,
-static const char *const cell_states[] = { CELL_STATES(X) };
-static const char *const verdicts[] = { VERDICTS(X) };
-#undef X
-
-const char *cell_state_name(enum cell_state s)
+int fake_reading(struct err *err)
 {
-	return cell_states[s];
-}
-
-bool cell_state_from(struct str name, enum cell_state *ret)
-{
-	for (size_t i = 0; i < CELL_STATE_COUNT; i++)
-		if (str_is(name, cell_states[i])) {
-			*ret = (enum cell_state)i;
-			return true;
-		}
-	return false;
-}
-
-const char *verdict_name(enum verdict v)
-{
-	return verdicts[v];
-}
-
-bool verdict_is_final(enum verdict v)
-{
-	return v != VERDICT_PENDING && v != VERDICT_CONVERGING;
-}
-
-int64_t engine_position(const struct engine *e)
-{
-	return e->position;
-}
-
-static void add_cell(struct buf *b, const struct fake_cell *c)
-{
-	buf_addf(b, "{\"service\":");
-	buf_add_json(b, str_of(c->service));
-	buf_add_key(b, "endpoint");
-	buf_add_json(b, str_of(c->endpoint));
-	buf_add_key(b, "edge");
-	buf_add_json(b, str_of(c->edge));
-	buf_add_key(b, "state");
-	buf_add_json(b, str_of(cell_states[c->state]));
-	buf_add_char(b, '}');
-}
-
-static bool match(struct str want, const char *have)
-{
-	return want.n == 0 || str_is(want, have);
-}
-
-int view_cells(const struct engine *e, const struct cell_filter *f, struct buf *out, struct buf *ret_next,
-	struct err *err)
-{
-	int64_t from = 0;
-	size_t n = 0;
-	if (f->after.n && str_to_i64(f->after, &from, NULL) < 0)
-		return err_set(err, ERR_SYNTAX, "not one of ours");
-	buf_add_char(out, '[');
-	for (size_t i = (size_t)from; i < e->n_cells; i++) {
-		const struct fake_cell *c = &e->cells[i];
-		if (!match(f->service, c->service) || !match(f->endpoint, c->endpoint) ||
-			!match(f->edge, c->edge) || !match(f->vendor, c->vendor) ||
-			!match(f->region, c->region) || !match(f->state, cell_states[c->state]))
-			continue;
-		if (f->limit && n == f->limit) {
-			buf_addf(ret_next, "%zu", i);
-			break;
-		}
-		if (n++)
-			buf_add_char(out, ',');
-		add_cell(out, c);
-	}
-	buf_add_char(out, ']');
-	return 0;
-}
-
-int view_cell(const struct engine *e, struct str service, struct str endpoint, struct str edge,
-	struct buf *out, struct err *err)
-{
-	for (size_t i = 0; i < e->n_cells; i++)
-		if (str_is(service, e->cells[i].service) && str_is(endpoint, e->cells[i].endpoint) &&
-			str_is(edge, e->cells[i].edge)) {
-			add_cell(out, &e->cells[i]);
-			return 0;
-		}
-	return err_set(err, ERR_NOT_FOUND, "no such cell");
-}
-
-static const struct fake_deploy *find_deploy(const struct engine *e, struct str id)
-{
-	for (size_t i = 0; i < e->n_deploys; i++)
-		if (str_is(id, e->deploys[i].id))
-			return &e->deploys[i];
-	return NULL;
-}
-
-static void add_deploy(struct buf *b, const struct fake_deploy *d)
-{
-	buf_addf(b, "{\"id\":\"%s\",\"service\":\"%s\",\"version\":\"%s\",\"verdict\":\"%s\"}", d->id,
-		d->service, d->version, verdicts[d->verdict]);
-}
-
-int view_deploy(const struct engine *e, struct str id, struct buf *out, struct err *err)
-{
-	const struct fake_deploy *d = find_deploy(e, id);
-	if (!d)
-		return err_set(err, ERR_NOT_FOUND, "no deploy has the id '%.*s'", STR_ARG(id));
-	add_deploy(out, d);
-	return 0;
-}
-
-void view_deploys(const struct engine *e, struct str service, struct str version, struct str after,
-	size_t limit, struct buf *out, struct buf *ret_next)
-{
-	bool started = after.n == 0;
-	size_t n = 0;
-	const char *last = "";
-	buf_add_char(out, '[');
-	for (size_t i = e->n_deploys; i > 0; i--) {
-		const struct fake_deploy *d = &e->deploys[i - 1];
-		if (!started) {
-			started = str_is(after, d->id);
-			continue;
-		}
-		if (!match(service, d->service) || !match(version, d->version))
-			continue;
-		if (n == limit) {
-			buf_add_str(ret_next, str_of(last));
-			break;
-		}
-		if (n++)
-			buf_add_char(out, ',');
-		add_deploy(out, d);
-		last = d->id;
-	}
-	buf_add_char(out, ']');
-}
-
-int view_propagation(const struct engine *e, struct str id, struct buf *out, struct err *err)
-{
-	if (!find_deploy(e, id))
-		return err_set(err, ERR_NOT_FOUND, "no deploy has the id '%.*s'", STR_ARG(id));
-	buf_addf(out, "{\"id\":\"%.*s\",\"points\":[]}", STR_ARG(id));
-	return 0;
-}
-
-void view_services(const struct engine *e, struct buf *out)
-{
-	(void)e;
-	buf_addf(out, "[{\"name\":\"shop\",\"cells\":{\"fresh\":2}},{\"name\":\"blog@staging\",\"cells\":{"
-		      "\"fresh\":1}}]");
-}
-
-void view_purges(const struct engine *e, struct str service, size_t limit, struct buf *out)
-{
-	size_t n = 0;
-	buf_add_char(out, '[');
-	for (size_t i = e->n_purges; i > 0 && (limit == 0 || n < limit); i--) {
-		const struct fake_purge *p = &e->purges[i - 1];
-		if (!match(service, p->service))
-			continue;
-		if (n++)
-			buf_add_char(out, ',');
-		buf_addf(out, "{\"id\":\"%s\",\"service\":\"%s\",\"completed\":%s}", p->id, p->service,
-			p->completed ? "true" : "false");
-	}
-	buf_add_char(out, ']');
-}
-
-void view_agents(const struct engine *e, struct buf *out)
-{
-	buf_add_char(out, '[');
-	for (size_t i = 0; i < e->n_agents; i++)
-		buf_addf(out,
-			"%s{\"name\":\"%s\",\"region\":\"%s\",\"gaps\":{\"state\":\"silent\"},\"state\":\"%"
-			"s\"}",
-			i ? "," : "", e->agents[i].name, e->agents[i].region,
-			e->agents[i].revoked ? "revoked" : "connected");
-	buf_add_char(out, ']');
-}
-
-int view_verdict(const struct engine *e, struct str id, enum verdict *ret, struct err *err)
-{
-	const struct fake_deploy *d = find_deploy(e, id);
-	if (!d)
-		return err_set(err, ERR_NOT_FOUND, "no deploy has the id '%.*s'", STR_ARG(id));
-	*ret = d->verdict;
-	return 0;
-}
-
-size_t view_service_count(const struct engine *e)
-{
-	(void)e;
-	return 2;
-}
-
-void view_service_counts(const struct engine *e, size_t i, struct service_counts *ret)
-{
-	static const char *const names[] = { "shop", "blog@staging" };
-	*ret = (struct service_counts){ .name = str_of(names[i]), .converged_share = -1 };
-	for (size_t k = 0; k < e->n_cells; k++)
-		if (strcmp(e->cells[k].service, names[i]) == 0)
-			ret->cells[e->cells[k].state]++;
-	for (size_t k = 0; k < e->n_deploys; k++)
-		if (strcmp(e->deploys[k].service, names[i]) == 0) {
-			ret->has_deploy = true;
-			ret->verdict = e->deploys[k].verdict;
-			ret->version = str_of(e->deploys[k].version);
-			ret->converged_share = 0.75;
-		}
-	ret->max_staleness_us = 2500 * US_PER_MS;
-}
-
-/* ---- entry_json.h ---- */
-
-struct entry_reader {
-	struct batch batch;
-	struct str dict[8];
-	struct obs obs[3];
-};
-
-struct entry_reader *entry_reader_new(void)
-{
-	return mem_new(sizeof(struct entry_reader));
-}
-
-void entry_reader_free(struct entry_reader *r)
-{
-	free(r);
-}
-
-bool entry_kind_from(struct str name, enum entry_kind *ret)
-{
-#define X(id, text) text,
-	static const char *const names[] = { ENTRY_KINDS(X) };
-#undef X
-	for (size_t i = 0; i < ENTRY_KIND_COUNT; i++)
-		if (str_is(name, names[i])) {
-			*ret = (enum entry_kind)i;
-			return true;
-		}
-	return false;
-}
-
-int entry_from_body(struct entry_reader *r, enum entry_kind kind, struct str body, struct str id,
-	int64_t now_us, struct buf *out_json, struct err *err)
-{
-	(void)r, (void)now_us;
-	json_t *o = json_loadb(body.p, body.n, 0, NULL);
-	int rc = 0;
-	if (!json_is_object(o))
-		rc = err_set(err, ERR_SYNTAX, "not an object");
-	else if (kind == ENTRY_DEPLOY && !json_is_string(json_object_get(o, "version")))
-		rc = err_set(err, ERR_NONSENSE, "/version: want a string");
-	if (rc == 0) {
-		if (id.n)
-			json_object_set_new(o, "id", json_stringn(id.p, id.n));
-		char *text = json_dumps(o, JSON_COMPACT);
-		buf_add_str(out_json, str_of(text));
-		free(text);
-	}
-	json_decref(o);
-	return rc;
-}
-
-/* Every batch is this one: an answer of our edge, one of another, a failure. The entry's number spreads them
- * in time. */
-int entry_to_event(struct entry_reader *r, const struct entry *e, struct event *ret, struct err *err)
-{
-	(void)err;
-	static const char *const words[] = { "", "v", "fastly:FRA", "self:edge-lhr", "v1" };
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		r->dict[i] = str_of(words[i]);
-	for (size_t i = 0; i < 3; i++) {
-		obs_init(&r->obs[i]);
-		r->obs[i].observed_at_us = e->received_at_us + (int64_t)i;
-		r->obs[i].endpoint = 1;
-		r->obs[i].status = 200;
-		r->obs[i].version = 4;
-	}
-	r->obs[0].edge = 3;
-	r->obs[1].edge = 2;
-	r->obs[1].n_tiers = 1;
-	r->obs[1].tiers[0] = CACHE_HIT;
-	r->obs[1].age_s = 12;
-	r->obs[2].fail = FAIL_TIMEOUT;
-	r->obs[2].status = 0;
-	r->obs[2].version = 0;
-	r->batch = (struct batch){ .agent = e->agent,
-		.region = e->region,
-		.service = e->service,
-		.dict = r->dict,
-		.n_dict = 5,
-		.obs = r->obs,
-		.n_obs = 3 };
-	*ret = (struct event){ .kind = EV_OBSERVATIONS, .observations = { .batch = &r->batch } };
-	return 0;
-}
-
-/* ---- store.h ---- */
-
-struct store {
-	int64_t deadline_us;
-};
-
-int hub_open_store(struct hub *h, struct store **ret, struct err *err)
-{
-	(void)h, (void)err;
-	*ret = mem_new(sizeof(struct store));
-	return 0;
-}
-
-void store_close(struct store *st)
-{
-	free(st);
-}
-
-void store_set_deadline(struct store *st, int64_t boot_deadline_us)
-{
-	st->deadline_us = boot_deadline_us;
-}
-
-int store_each_transition(struct store *st, struct str service, struct str endpoint, struct str edge,
-	int64_t from_us, int64_t to_us, size_t limit, int (*each)(void *ctx, const struct transition *t),
-	void *ctx, struct err *err)
-{
-	INVARIANT(st->deadline_us > 0);
-	int rc = result_of(&world.store, err);
-	if (rc < 0 || !str_is(service, "shop") || !str_is(edge, "fastly:FRA"))
-		return rc;
-	struct transition t = { .key = { 5, 1 },
-		.at_us = from_us,
-		.service = service,
-		.endpoint = endpoint,
-		.edge = edge,
-		.from = CELL_FRESH,
-		.to = CELL_STALE,
-		.version = STR("v1"),
-		.expected = STR("v2") };
-	for (size_t i = 0; i < 2 && i < limit && from_us < to_us; i++)
-		if ((rc = each(ctx, &t)) != 0)
-			return rc;
-	return 0;
-}
-
-int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
-	int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err)
-{
-	(void)st, (void)to_us, (void)err;
-	for (int i = 0; i < 4; i++) {
-		struct entry e = { .kind = ENTRY_BATCH,
-			.service = service,
-			.agent = STR("fra-1"),
-			.region = STR("eu"),
-			.received_at_us = from_us + i * US_PER_S,
-			.number = (uint64_t)i };
-		int rc = each(ctx, &e);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
+	return result_of(&world.store, err);
 }

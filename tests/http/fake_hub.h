@@ -21,6 +21,7 @@ void fake_position(int64_t position); /* of the journal, as a server that starts
 
 void fake_submit_result(int code, const char *text); /* what hub_submit() says; 0: takes it */
 void fake_submit_hold(bool hold);                    /* while held, hub_submit() does not return */
+void fake_submit_lost(bool lost);                    /* it takes it, and says that time was over */
 size_t fake_submits_waiting(void);
 size_t fake_submits(void); /* taken */
 void fake_ready(int code, const char *text);
