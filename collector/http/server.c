@@ -358,7 +358,7 @@ static int listen_open(struct str listen_text, const struct addrinfo *a, int *re
 	return 0;
 }
 
-static void note_address(struct http *h, int fd)
+static void note_address(struct http *h, int fd, const char *scheme)
 {
 	struct sockaddr_storage a = { 0 };
 	socklen_t n = sizeof(a);
@@ -371,7 +371,7 @@ static void note_address(struct http *h, int fd)
 	h->port = (int)number;
 	h->loopback = address_is_loopback((struct sockaddr *)&a);
 	snprintf(h->listen_url, sizeof(h->listen_url),
-		a.ss_family == AF_INET6 ? "%s://[%.60s]:%d" : "%s://%.60s:%d", "http", host, h->port);
+		a.ss_family == AF_INET6 ? "%s://[%.60s]:%d" : "%s://%.60s:%d", scheme, host, h->port);
 }
 
 static int daemon_start(struct http *h, const struct http_options *o, int fd, struct err *err)
@@ -386,7 +386,6 @@ static int daemon_start(struct http *h, const struct http_options *o, int fd, st
 	};
 	if (o->tls_cert) {
 		flags |= MHD_USE_TLS;
-		memcpy(h->listen_url, "https", 5);
 	} else {
 		tls[0].option = MHD_OPTION_END;
 	}
@@ -445,7 +444,7 @@ int http_start(struct hub *hub, const struct http_options *o, struct http **ret,
 		rc = listen_open(o->listen, a, &fd, err);
 	freeaddrinfo(a);
 	if (rc == 0)
-		note_address(h, fd);
+		note_address(h, fd, o->tls_cert ? "https" : "http");
 	if (rc == 0)
 		rc = pool_start(&h->journal, h, 4, err);
 	if (rc == 0)
