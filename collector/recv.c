@@ -438,7 +438,7 @@ static int tls_make(const struct collector_conf *c, nng_tls_config **ret, struct
 
 int recv_set_tls(struct recv *r, const struct collector_conf *c, struct err *err)
 {
-	nng_tls_config *cfg;
+	nng_tls_config *cfg = NULL;
 	if (!str_starts(str_of(c->listen_agents), "tls+tcp://"))
 		return 0;
 	if (r->n_tls == TLS_KEPT) /* each is kept until the end: an accept under way may use any of them */
