@@ -1,5 +1,7 @@
-/* explain.c - `tidemark-agent explain`: response headers on stdin or in files, what they mean on stdout. Takes JSON Lines
- * ({"headers": [["name", "value"], ...]}) and pasted text of `curl -I`, `curl -i` and `curl -v`, mixed as they come. */
+/* explain.c - `tidemark-agent explain`: response headers on stdin or in files, what they mean on stdout.
+ * Takes JSON Lines
+ * ({"headers": [["name", "value"], ...]}) and pasted text of `curl -I`, `curl -i` and `curl -v`, mixed as
+ * they come. */
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,19 +12,19 @@
 #include "base/cdn/cdn.h"
 
 #define EXPLAIN_HEADERS_MAX 1024
-#define LINE_BYTES_MAX	    (4 * 1024 * 1024)
-#define BLOCK_BYTES_MAX	    (1024 * 1024)
+#define LINE_BYTES_MAX      (4 * 1024 * 1024)
+#define BLOCK_BYTES_MAX     (1024 * 1024)
 
 struct explain {
 	const char *name; /* of the input, for errors */
 	struct cdn_options options;
 	bool human;
 	struct header *room;
-	struct buf block;	/* of pasted text: the response we are in */
+	struct buf block;        /* of pasted text: the response we are in */
 	size_t block_line, line; /* where it began; where we are */
 	bool in_block;
-	bool seen_status;	/* a status line was seen: from here on only another one begins a response */
-	bool curl_verbose;	/* lines of headers begin with "< ", so all others are something else */
+	bool seen_status;  /* a status line was seen: from here on only another one begins a response */
+	bool curl_verbose; /* lines of headers begin with "< ", so all others are something else */
 	size_t n_answers;
 	int n_errors;
 };
@@ -75,7 +77,8 @@ static void add_json(struct buf *out, const struct edge_info *e)
 	buf_add_key(out, "tiers");
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < e->n_tiers; i++) {
-		buf_addf(out, "%s{\"tier\":\"%s\",\"status\":", i ? "," : "", tier_kind_name(e->tiers[i].kind));
+		buf_addf(out, "%s{\"tier\":\"%s\",\"status\":", i ? "," : "",
+			tier_kind_name(e->tiers[i].kind));
 		add_status(out, e->tiers[i].status);
 		buf_add_key(out, "node");
 		buf_add_json_or_null(out, e->tiers[i].node);
@@ -153,7 +156,7 @@ static void say_tiers(struct buf *out, const struct edge_info *e)
 {
 	for (size_t i = 0; i < e->n_tiers; i++) {
 		const struct tier *t = &e->tiers[i];
-		const char *kind = t->kind == TIER_EDGE	    ? "The edge"
+		const char *kind = t->kind == TIER_EDGE     ? "The edge"
 				   : t->kind == TIER_SHIELD ? "Behind it, a shield of the same vendor"
 							    : "Further in, another cache";
 		buf_addf(out, "  %s", kind);
@@ -172,20 +175,23 @@ static void say_times(struct buf *out, const struct edge_info *e)
 	if (e->age_s == OBS_AGE_NONE)
 		buf_addf(out, "  No header tells how old the copy is.\n");
 	else
-		buf_addf(out, "  The content was confirmed by the origin %" PRId64 " s ago, says %s.\n", e->age_s,
-			e->age_source ? e->age_source : "age");
+		buf_addf(out, "  The content was confirmed by the origin %" PRId64 " s ago, says %s.\n",
+			e->age_s, e->age_source ? e->age_source : "age");
 	if (e->ttl_s != CDN_TTL_NONE)
-		buf_addf(out, e->ttl_s < 0 ? "  It is %" PRId64 " s past its life in shared caches, by %s.\n"
-					   : "  Shared caches may keep it for another %" PRId64 " s, by %s.\n",
+		buf_addf(out,
+			e->ttl_s < 0 ? "  It is %" PRId64 " s past its life in shared caches, by %s.\n"
+				     : "  Shared caches may keep it for another %" PRId64 " s, by %s.\n",
 			e->ttl_s < 0 ? -e->ttl_s : e->ttl_s, e->ttl_source);
 	else if (e->ttl_source && strcmp(e->ttl_source, "rewritten-by-cdn") == 0)
-		buf_addf(out, "  The visible cache-control is written by the CDN and tells nothing of its own lifetime.\n");
+		buf_addf(out, "  The visible cache-control is written by the CDN and tells nothing of its "
+			      "own lifetime.\n");
 	else if (e->ttl_source)
 		buf_addf(out, "  Shared caches may not keep it: cache-control says no-store or private.\n");
 	else
 		buf_addf(out, "  No header tells how long shared caches may keep it.\n");
 	if (e->targeted_source && e->targeted_ttl_s != CDN_TTL_NONE)
-		buf_addf(out, "  This CDN is told %" PRId64 " s more by %s.\n", e->targeted_ttl_s, e->targeted_source);
+		buf_addf(out, "  This CDN is told %" PRId64 " s more by %s.\n", e->targeted_ttl_s,
+			e->targeted_source);
 	if (e->browser_ttl_s != CDN_TTL_NONE)
 		buf_addf(out, "  A browser may use it for %" PRId64 " s without asking.\n", e->browser_ttl_s);
 }
@@ -217,7 +223,8 @@ static void explain_headers(struct explain *x, const struct headers *h, int stat
 	buf_fini(&out);
 }
 
-/* One response of pasted text ends. Interim answers (1xx) and a proxy's "Connection established" are not explained. */
+/* One response of pasted text ends. Interim answers (1xx) and a proxy's "Connection established" are not
+ * explained. */
 static void block_end(struct explain *x)
 {
 	struct headers h;
@@ -253,17 +260,20 @@ static int json_response(struct explain *x, const json_t *root, struct err *err)
 {
 	const json_t *list = json_object_get(root, "headers"), *pair;
 	const json_t *status = json_object_get(root, "status");
-	struct headers h = { x->room, 0, TIME_NONE };
+	struct headers h = { .h = x->room, .n = 0, .received_at_us = TIME_NONE };
 	size_t i;
 	if (!json_is_array(list))
 		return err_set(err, ERR_SYNTAX, "want {\"headers\": [[\"name\", \"value\"], ...]}");
 	if (json_array_size(list) > EXPLAIN_HEADERS_MAX)
-		return err_set(err, ERR_TOO_BIG, "%zu headers, limit is %d", json_array_size(list), EXPLAIN_HEADERS_MAX);
-	json_array_foreach(list, i, pair) {
+		return err_set(err, ERR_TOO_BIG, "%zu headers, limit is %d", json_array_size(list),
+			EXPLAIN_HEADERS_MAX);
+	json_array_foreach(list, i, pair)
+	{
 		if (json_header(pair, &x->room[h.n++]) < 0)
 			return err_set(err, ERR_SYNTAX, "headers[%zu] is no [\"name\", \"value\"]", i);
 	}
-	int code = json_is_integer(status) && json_integer_value(status) >= 100 && json_integer_value(status) <= 999
+	int code = json_is_integer(status) && json_integer_value(status) >= 100 &&
+				   json_integer_value(status) <= 999
 			   ? (int)json_integer_value(status)
 			   : 0;
 	explain_headers(x, &h, code, x->line);
@@ -314,9 +324,10 @@ static void input_line(struct explain *x, struct str line)
 		line.n--;
 	if (x->line == 1 && str_starts(line, "\xef\xbb\xbf"))
 		line = str_from(line, 3);
-	/* curl -v: "* about the connection", "> request", "< response", "{ [5 bytes data]", and the body as it is */
-	if (str_starts(line, "* ") || str_starts(line, "> ") || str_is(line, ">") || str_starts(line, "{ [") ||
-		str_starts(line, "} ["))
+	/* curl -v: "* about the connection", "> request", "< response", "{ [5 bytes data]", and the body as
+	 * it is */
+	if (str_starts(line, "* ") || str_starts(line, "> ") || str_is(line, ">") ||
+		str_starts(line, "{ [") || str_starts(line, "} ["))
 		return;
 	if (str_starts(line, "< ") || str_is(line, "<")) {
 		x->curl_verbose = true;
@@ -355,7 +366,8 @@ static void explain_file(struct explain *x, FILE *f)
 		err_set(&err, ERR_IO, "reading: %m");
 		complain(x, x->line, &err);
 	} else if (x->n_answers == before && x->n_errors == errors) {
-		err_set(&err, ERR_SYNTAX, "no response headers here: paste the output of curl -I, or JSON Lines");
+		err_set(&err, ERR_SYNTAX,
+			"no response headers here: paste the output of curl -I, or JSON Lines");
 		complain(x, x->line, &err);
 	}
 }
@@ -363,17 +375,22 @@ static void explain_file(struct explain *x, FILE *f)
 static const char usage[] =
 	"usage: tidemark-agent explain [--human] [--pop-header NAME [--pop-vendor NAME]] [FILE...]\n"
 	"\n"
-	"Reads response headers from files or stdin and says what they mean: which CDN, which place, what each cache tier\n"
-	"did, how old the copy is and how long it may live. Input is the output of curl -I, curl -i or curl -v (several\n"
-	"responses are fine, interim ones are left out), or JSON Lines: {\"headers\": [[\"name\", \"value\"], ...]}.\n"
-	"Prints a JSON object a response: vendor, pop, iata, cache, tiers, age, age_source, ttl, ttl_source, geo.\n"
+	"Reads response headers from files or stdin and says what they mean: which CDN, which place, what "
+	"each cache tier\n"
+	"did, how old the copy is and how long it may live. Input is the output of curl -I, curl -i or curl "
+	"-v (several\n"
+	"responses are fine, interim ones are left out), or JSON Lines: {\"headers\": [[\"name\", "
+	"\"value\"], ...]}.\n"
+	"Prints a JSON object a response: vendor, pop, iata, cache, tiers, age, age_source, ttl, ttl_source, "
+	"geo.\n"
 	"\n"
 	"  --human             sentences instead of JSON, with the header that told each fact\n"
 	"  --pop-header NAME   this header names the place, whatever else is there\n"
 	"  --pop-vendor NAME   whose place that is (default: self)\n"
 	"  --help              this text\n"
 	"\n"
-	"Exits 0, or 1 when something could not be read (said on stderr, the rest is explained), or 2 on wrong usage.\n";
+	"Exits 0, or 1 when something could not be read (said on stderr, the rest is explained), or 2 on "
+	"wrong usage.\n";
 
 /* 0: go on. Else what to exit with, plus one. */
 static int options_read(struct explain *x, int argc, char **argv)

@@ -1,19 +1,20 @@
-/* akamai.c - Source: Akamai Edge Diagnostics, "Pragma headers"; Property Manager, "Return cache status"; the byte order of
- * Akamai-GRN and the fields of Akamai-Request-BC are observed, not documented. There is no PoP code: the machine is called
- * after its address. The edge ("child") comes first in Akamai-Cache-Status, and X-Cache-Remote is the parent. */
+/* akamai.c - Source: Akamai Edge Diagnostics, "Pragma headers"; Property Manager, "Return cache status"; the
+ * byte order of Akamai-GRN and the fields of Akamai-Request-BC are observed, not documented. There is no PoP
+ * code: the machine is called after its address. The edge ("child") comes first in Akamai-Cache-Status, and
+ * X-Cache-Remote is the parent. */
 #include <stdio.h>
 
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "Akamai" }, { "x-akamai-", NULL }, { "akamai-", NULL },
-	{ "x-cache", "akamai" }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^Akamai"), MARK("x-akamai-", NULL),
+	MARK("akamai-", NULL), MARK("x-cache", "akamai"), MARKS_END };
 
 static bool claims(const struct headers *h)
 {
-	static const struct mark own[] = { { "x-akamai-", NULL }, { "akamai-", NULL }, { NULL, NULL } };
-	struct str server;
+	static const struct mark own[] = { MARK("x-akamai-", NULL), MARK("akamai-", NULL),
+		MARK("server", "^Akamai"), MARKS_END };
 	struct list words;
-	if (headers_match(h, own) || (headers_get(h, "server", &server) && str_starts_nocase(server, "Akamai")))
+	if (headers_match(h, own))
 		return true;
 	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
 	for (size_t i = 0; i < words.n; i++)
@@ -68,7 +69,8 @@ static struct str name_from_grn(struct edge_info *e, struct str text)
 	return name_of_ip(e, ip);
 }
 
-/* "[a=23.44.214.23,b=3276195011,c=g,n=SG__SINGAPORE,o=20940],[a=204.79.197.203,c=o]": c=g is the edge, n its country_state_city */
+/* "[a=23.44.214.23,b=3276195011,c=g,n=SG__SINGAPORE,o=20940],[a=204.79.197.203,c=o]": c=g is the edge, n its
+ * country_state_city */
 static void geo_read(const struct headers *h, struct edge_info *e)
 {
 	struct list hops;
@@ -113,7 +115,8 @@ static bool timing_read(const struct headers *h, struct edge_info *e)
 {
 	struct str member, part;
 	for (size_t at = 0; headers_next_member(h, "server-timing", &at, &member);) {
-		if (!part_cut(&member, ';', ENCLOSING_QUOTES, &part) || !str_eq_nocase(part, STR("cdn-cache")))
+		if (!part_cut(&member, ';', ENCLOSING_QUOTES, &part) ||
+			!str_eq_nocase(part, STR("cdn-cache")))
 			continue;
 		while (part_cut(&member, ';', ENCLOSING_QUOTES, &part)) {
 			if (!str_starts_nocase(part, "desc="))
@@ -153,4 +156,6 @@ static void akamai_read(const struct headers *h, struct edge_info *e)
 	x_cache_read(h, e, &words, x_cache ? 1 : 0);
 }
 
-const struct vendor vendor_akamai = { .name = "akamai", .marks = marks, .claims = claims, .read = akamai_read };
+const struct vendor vendor_akamai = {
+	.name = "akamai", .marks = marks, .claims = claims, .read = akamai_read
+};

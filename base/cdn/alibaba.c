@@ -1,10 +1,12 @@
-/* alibaba.c - Source: Alibaba Cloud CDN documentation, "X-Cache" and "Via"; recorded answers. Via holds, origin-first, the
- * machines of each site as "cache7.cn1247[0,1,200-0,H]": timings, status, and a letter on the one that looked (H hit, M miss,
- * C checked). Sites that begin with l2 are the second tier. X-Swift-CacheTime and Ali-Swift-Global-Savetime are the
- * vendor's own clocks: neither is Age or a lifetime by HTTP's rules. */
+/* alibaba.c - Source: Alibaba Cloud CDN documentation, "X-Cache" and "Via"; recorded answers. Via holds,
+ * origin-first, the machines of each site as "cache7.cn1247[0,1,200-0,H]": timings, status, and a letter on
+ * the one that looked (H hit, M miss, C checked). Sites that begin with l2 are the second tier.
+ * X-Swift-CacheTime and Ali-Swift-Global-Savetime are the vendor's own clocks: neither is Age or a lifetime
+ * by HTTP's rules. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "eagleid", NULL }, { "ali-swift-", NULL }, { "x-swift-", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("eagleid", NULL), MARK("ali-swift-", NULL), MARK("x-swift-", NULL),
+	MARKS_END };
 
 struct site {
 	struct str name, node;
@@ -23,10 +25,10 @@ static bool member_parse(struct str member, struct site *ret)
 	struct str letter = str_trim(comma < 0 ? inside : str_from(inside, (size_t)comma + 1));
 	ret->node = str_first(member, (size_t)open);
 	ret->name = str_from(ret->node, (size_t)dot + 1);
-	ret->status = str_is(letter, "H") ? CACHE_HIT
-		: str_is(letter, "M")     ? CACHE_MISS
-		: str_is(letter, "C")     ? CACHE_REVALIDATED
-					  : CACHE_UNKNOWN;
+	ret->status = str_is(letter, "H")   ? CACHE_HIT
+		      : str_is(letter, "M") ? CACHE_MISS
+		      : str_is(letter, "C") ? CACHE_REVALIDATED
+					    : CACHE_UNKNOWN;
 	return ret->name.n > 0;
 }
 
@@ -58,9 +60,11 @@ static void chain_read(const struct headers *h, struct edge_info *e, struct str 
 			return;
 		if (e->n_tiers == 0) {
 			pop_set(e, one.name, "via");
-			tier_add(e, TIER_EDGE, edge_word.n > 0 ? cache_word(edge_word) : one.status, one.node);
+			tier_add(
+				e, TIER_EDGE, edge_word.n > 0 ? cache_word(edge_word) : one.status, one.node);
 		} else {
-			tier_add(e, str_starts(one.name, "l2") ? TIER_SHIELD : TIER_INNER, one.status, one.node);
+			tier_add(e, str_starts(one.name, "l2") ? TIER_SHIELD : TIER_INNER, one.status,
+				one.node);
 		}
 		last = one;
 	}

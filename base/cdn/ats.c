@@ -1,14 +1,9 @@
-/* ats.c - Apache Traffic Server. Source: its documentation, "Decoding Via headers" (traffic_via). Wikimedia runs it behind and
- * in front of Varnish and tells both in X-Cache. */
+/* ats.c - Apache Traffic Server. Source: its documentation, "Decoding Via headers" (traffic_via). Wikimedia
+ * runs it behind and in front of Varnish and tells both in X-Cache. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "via", "TrafficServer" }, { "server", "ATS" }, { "server", "TrafficServer" },
-	{ NULL, NULL } };
-
-static bool claims(const struct headers *h)
-{
-	return software_of(h) == SOFTWARE_ATS;
-}
+static const struct mark marks[] = { MARK("via", "TrafficServer"), MARK("server", "^ATS"),
+	MARK("server", "TrafficServer"), MARKS_END };
 
 static void ats_read(const struct headers *h, struct edge_info *e)
 {
@@ -28,9 +23,12 @@ static void ats_read(const struct headers *h, struct edge_info *e)
 	enum cache_status status;
 	if (named && via_ats_status(&last, &status)) {
 		via_ats_read(h, e);
-	} else if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) && !plain_words_read(h, e)) {
+	} else if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) &&
+		   !plain_words_read(h, e)) {
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 	}
 }
 
-const struct vendor vendor_ats = { .name = "ats", .marks = marks, .claims = claims, .read = ats_read };
+const struct vendor vendor_ats = {
+	.name = "ats", .marks = marks, .software = SOFTWARE_ATS, .read = ats_read
+};

@@ -1,13 +1,13 @@
-/* azure.c - Azure Front Door. Source: Microsoft Learn, "Debug HTTP headers for Azure CDN from Microsoft" and "Protocol support
- * for HTTP headers in Azure Front Door". X-MSEdge-Ref names the machine as Ref B. The old X-Azure-Ref is '0' and base64 of:
- * epoch, 20 bytes of ids, and from byte 24 the machine's name up to a NUL (observed); the new one is opaque. Redirects
- * made at the edge carry no X-Cache: no cache was asked. */
+/* azure.c - Azure Front Door. Source: Microsoft Learn, "Debug HTTP headers for Azure CDN from Microsoft" and
+ * "Protocol support for HTTP headers in Azure Front Door". X-MSEdge-Ref names the machine as Ref B. The old
+ * X-Azure-Ref is '0' and base64 of: epoch, 20 bytes of ids, and from byte 24 the machine's name up to a NUL
+ * (observed); the new one is opaque. Redirects made at the edge carry no X-Cache: no cache was asked. */
 #include "base/cdn/read.h"
 
-#define NAME_AT  24 /* in the decoded reference */
+#define NAME_AT        24 /* in the decoded reference */
 #define NAME_MAX_BYTES 32
 
-static const struct mark marks[] = { { "x-azure-ref", NULL }, { "x-msedge-ref", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("x-azure-ref", NULL), MARK("x-msedge-ref", NULL), MARKS_END };
 
 static int base64_digit(char c)
 {
@@ -42,7 +42,8 @@ static struct str name_from_ref(struct edge_info *e, struct str ref)
 			continue;
 		if (c == '\0')
 			return scratch_add(e, (struct str){ name, n });
-		if (n == sizeof(name) || !((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+		if (n == sizeof(name) ||
+			!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
 			return STR_NONE; /* not the form we know */
 		name[n++] = c;
 	}
@@ -81,4 +82,6 @@ static void azure_read(const struct headers *h, struct edge_info *e)
 	x_cache_read(h, e, &words, 1);
 }
 
-const struct vendor vendor_azure = { .name = "azure-frontdoor", .marks = marks, .read = azure_read, .pops_are_iata = true };
+const struct vendor vendor_azure = {
+	.name = "azure-frontdoor", .marks = marks, .read = azure_read, .pops_are_iata = true
+};

@@ -1,8 +1,8 @@
-/* bunny.c - Source: recorded answers. "Server: BunnyCDN-DE1-1047" is a country (UK, not GB), a number, and the machine; no IATA
- * code. CDN-CachedAt is local time of the machine, so it gives no age. */
+/* bunny.c - Source: recorded answers. "Server: BunnyCDN-DE1-1047" is a country (UK, not GB), a number, and
+ * the machine; no IATA code. CDN-CachedAt is local time of the machine, so it gives no age. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "BunnyCDN" }, { "cdn-pullzone", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^BunnyCDN"), MARK("cdn-pullzone", NULL), MARKS_END };
 
 static void bunny_read(const struct headers *h, struct edge_info *e)
 {

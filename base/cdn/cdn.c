@@ -4,14 +4,15 @@
 
 #include "base/cdn/read.h"
 
-extern const struct vendor vendor_cloudflare, vendor_vercel, vendor_netlify, vendor_fastly, vendor_cloudfront, vendor_akamai,
-	vendor_azure, vendor_bunny, vendor_keycdn, vendor_cdn77, vendor_edgecast, vendor_sucuri, vendor_imperva,
-	vendor_stackpath, vendor_alibaba, vendor_tencent, vendor_edgeone, vendor_gcore, vendor_google, vendor_souin,
-	vendor_ats, vendor_squid, vendor_varnish, vendor_envoy, vendor_generic, vendor_none;
+extern const struct vendor vendor_cloudflare, vendor_vercel, vendor_netlify, vendor_fastly, vendor_cloudfront,
+	vendor_akamai, vendor_azure, vendor_bunny, vendor_keycdn, vendor_cdn77, vendor_edgecast,
+	vendor_sucuri, vendor_imperva, vendor_stackpath, vendor_alibaba, vendor_tencent, vendor_edgeone,
+	vendor_gcore, vendor_google, vendor_souin, vendor_ats, vendor_squid, vendor_varnish, vendor_envoy,
+	vendor_generic, vendor_none;
 
-/* First claim wins, so the order is which CDN is put in front of which: Cloudflare over Fastly, Fastly over CloudFront, Akamai
- * over Azure are all seen. Then the CDNs that are known by headers of their own, then software, then anybody who says a
- * word. */
+/* First claim wins, so the order is which CDN is put in front of which: Cloudflare over Fastly, Fastly over
+ * CloudFront, Akamai over Azure are all seen. Then the CDNs that are known by headers of their own, then
+ * software, then anybody who says a word. */
 static const struct vendor *const vendors[] = {
 	&vendor_cloudflare,
 	&vendor_vercel,
@@ -49,16 +50,23 @@ const struct vendor *cdn_vendor_at(size_t i)
 	return i < ARRAY_LEN(vendors) ? vendors[i] : NULL;
 }
 
-static bool vendor_claims(const struct vendor *v, const struct headers *h)
-{
-	return v->claims ? v->claims(h) : headers_match(h, v->marks);
-}
-
 static const struct vendor *vendor_of(const struct headers *h)
 {
-	for (size_t i = 0; i < ARRAY_LEN(vendors); i++)
-		if (vendor_claims(vendors[i], h))
-			return vendors[i];
+	enum software software = SOFTWARE_NONE;
+	bool asked = false;
+	for (size_t i = 0; i < ARRAY_LEN(vendors); i++) {
+		const struct vendor *v = vendors[i];
+		if (!headers_may_match(h, v->marks))
+			continue;
+		if (v->software != SOFTWARE_NONE && !asked) {
+			software = software_of(h);
+			asked = true;
+		}
+		if (v->software != SOFTWARE_NONE ? v->software == software
+			: v->claims != NULL      ? v->claims(h)
+						 : headers_match(h, v->marks))
+			return v;
+	}
 	return &vendor_none;
 }
 
@@ -81,13 +89,15 @@ static bool configured_pop(const struct headers *h, const struct cdn_options *op
 		if (!str_eq_nocase(h->h[i - 1].name, want))
 			continue;
 		ptrdiff_t comma = str_rfind(h->h[i - 1].value, ',');
-		*ret_pop = str_trim(comma < 0 ? h->h[i - 1].value : str_from(h->h[i - 1].value, (size_t)comma + 1));
+		*ret_pop = str_trim(
+			comma < 0 ? h->h[i - 1].value : str_from(h->h[i - 1].value, (size_t)comma + 1));
 		return ret_pop->n > 0;
 	}
 	return false;
 }
 
-/* Configuration wins over what was recognised, also over the name of the vendor: the operator knows whose cache it is. */
+/* Configuration wins over what was recognised, also over the name of the vendor: the operator knows whose
+ * cache it is. */
 static void rename_edge(struct edge_info *e, struct str pop, struct str vendor, const struct vendor **v)
 {
 	struct str old = e->pop;
@@ -108,10 +118,14 @@ static void rename_edge(struct edge_info *e, struct str pop, struct str vendor, 
 		e->tiers[0].node = e->pop;
 }
 
-void cdn_read(const struct headers *h, const struct cdn_options *options, struct edge_info *ret)
+void cdn_read(const struct headers *headers, const struct cdn_options *options, struct edge_info *ret)
 {
+	struct headers indexed = *headers;
+	const struct headers *h = &indexed;
 	struct edge_info *e = ret;
 	struct str pop;
+	if (h->names == 0)
+		headers_index(&indexed);
 	*e = (struct edge_info){ .age_s = OBS_AGE_NONE,
 		.ttl_s = CDN_TTL_NONE,
 		.browser_ttl_s = CDN_TTL_NONE,
@@ -119,8 +133,9 @@ void cdn_read(const struct headers *h, const struct cdn_options *options, struct
 	bool named = configured_pop(h, options, &pop);
 	bool self = named && (options->pop_vendor.n == 0 || str_is(options->pop_vendor, "self"));
 	const struct vendor *v = &vendor_generic;
-	/* One's own caches in a row may be of several makes; what they are told to say counts before what the make shows. */
-	if (!self || !vendor_claims(v, h))
+	/* One's own caches in a row may be of several makes; what they are told to say counts before what the
+	 * make shows. */
+	if (!self || !headers_match(h, v->marks))
 		v = vendor_of(h);
 
 	age_read(h, e);

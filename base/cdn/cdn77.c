@@ -1,7 +1,8 @@
-/* cdn77.c - Source: recorded answers. X-77-POP is a city and a country ("frankfurtDE"). Its age is in X-Age. */
+/* cdn77.c - Source: recorded answers. X-77-POP is a city and a country ("frankfurtDE"). Its age is in X-Age.
+ */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "CDN77" }, { "x-77-", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^CDN77"), MARK("x-77-", NULL), MARKS_END };
 
 static void cdn77_read(const struct headers *h, struct edge_info *e)
 {

@@ -1,15 +1,9 @@
-/* cloudflare.c - Source: Cloudflare documentation, "Cache responses" and "CF-Ray". The suffix of CF-Ray is the data centre
- * that took the request. No CF-Cache-Status at all: a Worker, a rule or a block answered, the cache was not asked.
- * Tiered Cache shows itself in no header. */
+/* cloudflare.c - Source: Cloudflare documentation, "Cache responses" and "CF-Ray". The suffix of CF-Ray is
+ * the data centre that took the request. No CF-Cache-Status at all: a Worker, a rule or a block answered, the
+ * cache was not asked. Tiered Cache shows itself in no header. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "cf-ray", NULL }, { "server", "cloudflare" }, { NULL, NULL } };
-
-static bool claims(const struct headers *h)
-{
-	struct str v;
-	return headers_get(h, "cf-ray", &v) || (headers_get(h, "server", &v) && str_starts_nocase(v, "cloudflare"));
-}
+static const struct mark marks[] = { MARK("cf-ray", NULL), MARK("server", "^cloudflare"), MARKS_END };
 
 static void cloudflare_read(const struct headers *h, struct edge_info *e)
 {
@@ -22,8 +16,6 @@ static void cloudflare_read(const struct headers *h, struct edge_info *e)
 	edge_from_word(h, e, "cf-cache-status", CACHE_NONE, e->pop);
 }
 
-const struct vendor vendor_cloudflare = { .name = "cloudflare",
-	.marks = marks,
-	.claims = claims,
-	.read = cloudflare_read,
-	.pops_are_iata = true };
+const struct vendor vendor_cloudflare = {
+	.name = "cloudflare", .marks = marks, .read = cloudflare_read, .pops_are_iata = true
+};

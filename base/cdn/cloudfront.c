@@ -1,10 +1,11 @@
-/* cloudfront.c - Source: Amazon CloudFront Developer Guide, "Response headers" and "Standard log fields" (edge locations).
- * Two hops (API Gateway, Amplify) give two Via members and two pops, the last being the outer one; X-Cache is the outer
- * hop's. The regional cache behind an edge shows itself in no header, so a Miss may have been answered there. */
+/* cloudfront.c - Source: Amazon CloudFront Developer Guide, "Response headers" and "Standard log fields"
+ * (edge locations). Two hops (API Gateway, Amplify) give two Via members and two pops, the last being the
+ * outer one; X-Cache is the outer hop's. The regional cache behind an edge shows itself in no header, so a
+ * Miss may have been answered there. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "x-amz-cf-", NULL }, { "x-cache", "from cloudfront" },
-	{ "via", "(CloudFront)" }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("x-amz-cf-", NULL), MARK("x-cache", "from cloudfront"),
+	MARK("via", "(CloudFront)"), MARKS_END };
 
 static void cloudfront_read(const struct headers *h, struct edge_info *e)
 {
@@ -16,11 +17,11 @@ static void cloudfront_read(const struct headers *h, struct edge_info *e)
 	list_read(h, "via", ENCLOSING_ALL, &via);
 	pop_set(e, list_nearest(&pops, 0), "x-amz-cf-pop");
 	for (size_t i = 0; i < via.n; i++)
-		n_via += str_contains_nocase(list_nearest(&via, i), "(CloudFront)");
+		n_via += text_has(list_nearest(&via, i), "(CloudFront)");
 	/* Words of other caches stand in the same list; both kinds keep their order. */
 	for (size_t i = words.n; i > 0; i--) {
 		struct str word = list_nearest(&words, i - 1);
-		if (str_contains_nocase(word, "from cloudfront"))
+		if (text_has(word, "from cloudfront"))
 			own[n_own++] = word;
 		else
 			others.at[others.n++] = word;
@@ -35,7 +36,6 @@ static void cloudfront_read(const struct headers *h, struct edge_info *e)
 	x_cache_read(h, e, &others, 0);
 }
 
-const struct vendor vendor_cloudfront = { .name = "cloudfront",
-	.marks = marks,
-	.read = cloudfront_read,
-	.pops_are_iata = true };
+const struct vendor vendor_cloudfront = {
+	.name = "cloudfront", .marks = marks, .read = cloudfront_read, .pops_are_iata = true
+};

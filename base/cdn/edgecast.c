@@ -1,8 +1,8 @@
-/* edgecast.c - Edgecast, later Verizon and Edgio. Source: recorded answers. "Server: ECS (nyb/1D11)" is site and machine; some
- * sites happen to look like IATA codes (oxr), none is meant as one. */
+/* edgecast.c - Edgecast, later Verizon and Edgio. Source: recorded answers. "Server: ECS (nyb/1D11)" is site
+ * and machine; some sites happen to look like IATA codes (oxr), none is meant as one. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "ECS (" }, { "server", "ECAcc (" }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^ECS ("), MARK("server", "^ECAcc ("), MARKS_END };
 
 static void edgecast_read(const struct headers *h, struct edge_info *e)
 {
@@ -12,7 +12,8 @@ static void edgecast_read(const struct headers *h, struct edge_info *e)
 	if (headers_get(h, "server", &server)) {
 		ptrdiff_t open = str_find(server, '('), close = str_rfind(server, ')');
 		if (open >= 0)
-			node = str_from(close > open ? str_first(server, (size_t)close) : server, (size_t)open + 1);
+			node = str_from(
+				close > open ? str_first(server, (size_t)close) : server, (size_t)open + 1);
 		ptrdiff_t slash = str_find(node, '/');
 		pop_set(e, slash < 0 ? node : str_first(node, (size_t)slash), "server");
 	}

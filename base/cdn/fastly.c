@@ -1,10 +1,11 @@
-/* fastly.c - Source: Fastly documentation, "X-Served-By", "X-Cache", "Fastly-Debug". Both lists are origin-first and aligned
- * from the right: their lengths differ where VCL restarts or where an origin added a word of its own. Names that are no
- * Fastly nodes are the customer's own servers. jsDelivr, GitHub Pages and Pantheon look the same. */
+/* fastly.c - Source: Fastly documentation, "X-Served-By", "X-Cache", "Fastly-Debug". Both lists are
+ * origin-first and aligned from the right: their lengths differ where VCL restarts or where an origin added a
+ * word of its own. Names that are no Fastly nodes are the customer's own servers. jsDelivr, GitHub Pages and
+ * Pantheon look the same. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "x-served-by", "cache-" }, { "fastly-debug-", NULL }, { NULL, NULL } };
-static const struct mark debug_marks[] = { { "fastly-debug-", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("x-served-by", "cache-"), MARK("fastly-debug-", NULL), MARKS_END };
+static const struct mark debug_marks[] = { MARK("fastly-debug-", NULL), MARKS_END };
 
 static bool claims(const struct headers *h)
 {
@@ -12,7 +13,7 @@ static bool claims(const struct headers *h)
 	list_read(h, "x-served-by", ENCLOSING_QUOTES, &names);
 	if (is_fastly_node(list_nearest(&names, 0))) {
 		list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
-		if (!str_contains_nocase(list_nearest(&words, 0), "from cloudfront"))
+		if (!text_has(list_nearest(&words, 0), "from cloudfront"))
 			return true;
 	}
 	return headers_match(h, debug_marks);
@@ -57,16 +58,18 @@ static void fastly_read(const struct headers *h, struct edge_info *e)
 		e->cache_source = "x-cache";
 	for (size_t i = 0; i < words.n || n_named < names.n || i == 0; i++) {
 		struct str word = list_nearest(&words, i), node = edge;
-		if (str_contains_nocase(word, "from cloudfront")) /* stacked, and not in X-Served-By */
+		if (text_has(word, "from cloudfront")) /* stacked, and not in X-Served-By */
 			node = list_nearest(&cf_pops, n_cf++);
 		else if (n_named++ > 0)
 			node = list_nearest(&names, n_named - 1);
-		tier_add_word(e, i == 0 ? TIER_EDGE : is_fastly_node(node) ? TIER_SHIELD : TIER_INNER, word, node);
+		tier_add_word(e,
+			i == 0                 ? TIER_EDGE
+			: is_fastly_node(node) ? TIER_SHIELD
+					       : TIER_INNER,
+			word, node);
 	}
 }
 
-const struct vendor vendor_fastly = { .name = "fastly",
-	.marks = marks,
-	.claims = claims,
-	.read = fastly_read,
-	.pops_are_iata = true };
+const struct vendor vendor_fastly = {
+	.name = "fastly", .marks = marks, .claims = claims, .read = fastly_read, .pops_are_iata = true
+};

@@ -1,8 +1,8 @@
-/* gcore.c - Source: Gcore documentation, "CDN response headers". X-ID is the machine ("m9-up-e245"), its first part the site;
- * no IATA code. Cache is the word, and X-Cached-Since stands in for Age. */
+/* gcore.c - Source: Gcore documentation, "CDN response headers". X-ID is the machine ("m9-up-e245"), its
+ * first part the site; no IATA code. Cache is the word, and X-Cached-Since stands in for Age. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "x-cached-since", NULL }, { "x-id-fe", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("x-cached-since", NULL), MARK("x-id-fe", NULL), MARKS_END };
 
 static void gcore_read(const struct headers *h, struct edge_info *e)
 {

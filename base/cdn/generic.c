@@ -1,9 +1,10 @@
-/* generic.c - a cache of unknown maker that says a word or names a place, nginx with $upstream_cache_status among them; and
- * none: not even that. */
+/* generic.c - a cache of unknown maker that says a word or names a place, nginx with $upstream_cache_status
+ * among them; and none: not even that. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "cache-status", NULL }, { "x-cache", NULL }, { "x-cache-status", NULL },
-	{ "x-proxy-cache", NULL }, { "pop", NULL }, { "x-edge-location", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("cache-status", NULL), MARK("x-cache", NULL),
+	MARK("x-cache-status", NULL), MARK("x-proxy-cache", NULL), MARK("pop", NULL),
+	MARK("x-edge-location", NULL), MARKS_END };
 
 static void generic_read(const struct headers *h, struct edge_info *e)
 {
@@ -22,15 +23,11 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 }
 
-static bool never(const struct headers *h)
-{
-	return false;
-}
-
 static void none_read(const struct headers *h, struct edge_info *e)
 {
 }
 
 const struct vendor vendor_generic = { .name = "generic", .marks = marks, .read = generic_read };
-const struct vendor vendor_none = { .name = "none", .marks = (const struct mark[]){ { NULL, NULL } }, .claims = never,
-	.read = none_read };
+const struct vendor vendor_none = {
+	.name = "none", .marks = (const struct mark[]){ MARKS_END }, .read = none_read
+};

@@ -5,21 +5,23 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-/* The hottest loop here: most names differ in length or in their first letter. */
-static bool same_name(struct str a, struct str b)
+/* The hottest question here: most names differ in their length or near their end. */
+static inline bool same_name(struct str a, struct str b)
 {
-	if (a.n != b.n || a.n == 0 || lower(a.p[0]) != lower(b.p[0]))
+	if (a.n != b.n || a.n == 0 || (a.p[a.n - 1] | 32) != (b.p[b.n - 1] | 32))
 		return false;
-	for (size_t i = 1; i < a.n; i++)
+	for (size_t i = 0; i < a.n; i++)
 		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
 			return false;
 	return true;
 }
 
-static bool is_token_char(char c)
+/* RFC 9110, 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit for each character. */
+static inline bool is_token_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	static const uint64_t set[2] = { UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe) };
+	unsigned char u = (unsigned char)c;
+	return u < 128 && (set[u / 64] >> u % 64 & 1) != 0;
 }
 
 struct str token_of(struct str s)
@@ -42,36 +44,51 @@ static int status_of(struct str line, int *ret_status, struct err *err)
 	return 0;
 }
 
+static inline bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* A name that is no token is found by nobody, so it is not looked at letter by letter. */
 static bool header_of(struct str line, struct header *ret)
 {
-	ptrdiff_t colon = str_find(line, ':');
-	if (colon <= 0)
+	const char *colon = memchr(line.p, ':', line.n), *name_end = colon, *value, *end = line.p + line.n;
+	while (colon != NULL && name_end > line.p && is_blank(name_end[-1]))
+		name_end--;
+	if (colon == NULL || name_end == line.p || memchr(line.p, ' ', (size_t)(name_end - line.p)) != NULL)
 		return false;
-	struct str name = str_trim(str_first(line, (size_t)colon));
-	if (name.n == 0 || token_of(name).n != name.n || name.p != line.p)
-		return false;
+	for (value = colon + 1; value < end && is_blank(*value);)
+		value++;
+	while (end > value && is_blank(end[-1]))
+		end--;
 	/* An empty value still points into the block, so that a folded line can extend it. */
-	ret->name = name;
-	ret->value = str_trim((struct str){ line.p + colon + 1, line.n - (size_t)colon - 1 });
+	ret->name = (struct str){ line.p, (size_t)(name_end - line.p) };
+	ret->value = (struct str){ value, (size_t)(end - value) };
 	return true;
 }
 
 int headers_parse(struct str block, struct header *room, size_t cap, struct headers *ret, int *ret_status,
 	struct err *err)
 {
-	struct headers h = { room, 0, TIME_NONE };
-	struct str rest = block, line;
-	bool begun = false, folds = false; /* folds: the last line was a header, so a folded one can belong to it */
+	struct headers h = { .h = room, .received_at_us = TIME_NONE };
+	struct str line;
+	const char *at = block.p, *end = block.n > 0 ? block.p + block.n : at;
+	bool begun = false,
+	     folds = false; /* folds: the last line was a header, so a folded one can belong to it */
+	bool has_nul = str_find(block, '\0') >= 0;
 	int status = 0, rc;
 
-	for (size_t number = 1; str_cut(&rest, '\n', &line); number++) {
+	for (size_t number = 1; at < end; number++) {
+		const char *feed = memchr(at, '\n', (size_t)(end - at));
+		line = (struct str){ at, (size_t)((feed ? feed : end) - at) };
+		at = feed ? feed + 1 : end;
 		if (line.n > 0 && line.p[line.n - 1] == '\r')
 			line.n--;
 		if (line.n == 0 && !begun)
 			continue;
 		if (line.n == 0)
 			break;
-		if (str_find(line, '\0') >= 0)
+		if (has_nul && str_find(line, '\0') >= 0)
 			return err_set(err, ERR_SYNTAX, "line %zu holds a NUL byte", number);
 		if (!begun && str_starts_nocase(line, "HTTP/")) {
 			if ((rc = status_of(line, &status, err)) < 0)
@@ -83,7 +100,8 @@ int headers_parse(struct str block, struct header *room, size_t cap, struct head
 		if (line.p[0] == ' ' || line.p[0] == '\t') {
 			if (folds) {
 				struct str *value = &room[h.n - 1].value;
-				*value = str_trim((struct str){ value->p, (size_t)(line.p + line.n - value->p) });
+				*value = str_trim(
+					(struct str){ value->p, (size_t)(line.p + line.n - value->p) });
 			}
 			continue;
 		}
@@ -97,30 +115,30 @@ int headers_parse(struct str block, struct header *room, size_t cap, struct head
 	}
 	if (status == 0 && h.n == 0)
 		return err_set(err, ERR_SYNTAX, "neither a status line nor a header");
+	headers_index(&h);
 	*ret = h;
 	*ret_status = status;
 	return 0;
 }
 
-bool headers_get(const struct headers *h, const char *name, struct str *ret_value)
+void headers_index(struct headers *h)
 {
-	struct str want = str_of(name);
-	for (size_t i = 0; i < h->n; i++)
-		if (same_name(h->h[i].name, want)) {
-			*ret_value = h->h[i].value;
-			return true;
-		}
-	return false;
+	h->names = h->starts = 0;
+	for (size_t i = 0; i < h->n; i++) {
+		h->names |= header_name_bit(h->h[i].name);
+		h->starts |= header_start_bit(h->h[i].name);
+	}
 }
 
-bool headers_get_last(const struct headers *h, const char *name, struct str *ret_value)
+bool headers_find(const struct headers *h, struct str name, bool last, struct str *ret_value)
 {
-	struct str want = str_of(name);
-	for (size_t i = h->n; i > 0; i--)
-		if (same_name(h->h[i - 1].name, want)) {
-			*ret_value = h->h[i - 1].value;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct header *one = &h->h[last ? h->n - 1 - i : i];
+		if (same_name(one->name, name)) {
+			*ret_value = one->value;
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -135,9 +153,16 @@ static size_t skip_enclosed(struct str s, size_t at, char close)
 
 size_t part_end(struct str s, char separator, enum enclosing enclosing)
 {
+	static const unsigned char halts[256] = {
+		[','] = 1, [';'] = 1, [' '] = 1, ['"'] = 1, ['('] = 1, ['['] = 1
+	};
 	size_t at = 0;
-	while (at < s.n && s.p[at] != separator) {
-		if (s.p[at] == '"')
+	while (at < s.n) {
+		if (!halts[(unsigned char)s.p[at]])
+			at++;
+		else if (s.p[at] == separator)
+			break;
+		else if (s.p[at] == '"')
 			at = skip_enclosed(s, at, '"');
 		else if (s.p[at] == '(' && enclosing == ENCLOSING_ALL)
 			at = skip_enclosed(s, at, ')');
@@ -163,13 +188,25 @@ bool part_cut(struct str *s, char separator, enum enclosing enclosing, struct st
 	return false;
 }
 
-bool headers_next_member(const struct headers *h, const char *name, size_t *at, struct str *ret_member)
+bool headers_next_line(const struct headers *h, struct str name, size_t *at, struct str *ret_value)
 {
-	struct str want = str_of(name);
-	size_t line_starts = 0; /* *at counts the bytes of all lines of that name, one more for each line's end */
+	if (!headers_may_have(h, name))
+		return false;
+	for (; *at < h->n; ++*at)
+		if (same_name(h->h[*at].name, name)) {
+			*ret_value = h->h[(*at)++].value;
+			return true;
+		}
+	return false;
+}
+
+bool headers_walk(const struct headers *h, struct str name, size_t *at, struct str *ret_member)
+{
+	size_t line_starts =
+		0; /* *at counts the bytes of all lines of that name, one more for each line's end */
 	for (size_t i = 0; i < h->n; i++) {
 		struct str value = h->h[i].value;
-		if (!same_name(h->h[i].name, want))
+		if (!same_name(h->h[i].name, name))
 			continue;
 		if (*at <= line_starts + value.n) {
 			struct str rest = str_from(value, *at - line_starts);
@@ -183,14 +220,11 @@ bool headers_next_member(const struct headers *h, const char *name, size_t *at, 
 	return false;
 }
 
-void list_read(const struct headers *h, const char *name, enum enclosing enclosing, struct list *ret)
+void list_fill(const struct headers *h, struct str name, enum enclosing enclosing, struct list *ret)
 {
-	struct str want = str_of(name), member;
+	struct str rest, member;
 	size_t seen = 0;
-	for (size_t i = 0; i < h->n; i++) {
-		if (!same_name(h->h[i].name, want))
-			continue;
-		struct str rest = h->h[i].value;
+	for (size_t at = 0; headers_next_line(h, name, &at, &rest);) {
 		while (part_cut(&rest, ',', enclosing, &member))
 			ret->at[seen++ % LIST_MAX] = member;
 	}
@@ -203,23 +237,61 @@ struct str list_nearest(const struct list *l, size_t i)
 	return i < l->n ? l->at[(l->last + LIST_MAX - i) % LIST_MAX] : STR_NONE;
 }
 
+bool text_has(struct str s, const char *what)
+{
+	size_t n = strlen(what);
+	char first = lower(what[0]);
+	for (size_t i = 0; i + n <= s.n; i++)
+		if (lower(s.p[i]) == first &&
+			str_eq_nocase((struct str){ s.p + i, n }, (struct str){ what, n }))
+			return true;
+	return false;
+}
+
+static inline bool mark_names(const struct mark *m, struct str name)
+{
+	struct str want = { m->name, m->name_n };
+	if (m->name[m->name_n - 1] != '-')
+		return same_name(name, want);
+	return name.n > want.n && same_name((struct str){ name.p, want.n }, want);
+}
+
+static bool mark_has(const struct mark *m, struct str value)
+{
+	if (m->has == NULL)
+		return true;
+	return m->has[0] == '^' ? str_starts_nocase(value, m->has + 1) : text_has(value, m->has);
+}
+
 bool mark_matches(const struct mark *m, const struct header *h)
 {
-	struct str name = str_of(m->name);
-	if (name.p[name.n - 1] == '-') {
-		if (h->name.n <= name.n || !same_name(str_first(h->name, name.n), name))
-			return false;
-	} else if (!same_name(h->name, name)) {
-		return false;
-	}
-	return m->has == NULL || str_contains_nocase(h->value, m->has);
+	return mark_names(m, h->name) && mark_has(m, h->value);
+}
+
+static bool mark_may_match(const struct headers *h, const struct mark *m)
+{
+	struct str name = { m->name, m->name_n };
+	if (m->name[m->name_n - 1] == '-')
+		return h->names == 0 || (h->starts & header_start_bit(name)) != 0;
+	return headers_may_have(h, name);
+}
+
+bool headers_may_match(const struct headers *h, const struct mark *marks)
+{
+	for (; marks->name; marks++)
+		if (mark_may_match(h, marks))
+			return true;
+	return false;
 }
 
 bool headers_match(const struct headers *h, const struct mark *marks)
 {
-	for (; marks->name; marks++)
+	for (; marks->name; marks++) {
+		if (!mark_may_match(h, marks))
+			continue;
 		for (size_t i = 0; i < h->n; i++)
-			if (mark_matches(marks, &h->h[i]))
+			if (mark_names(marks, h->h[i].name) && mark_has(marks, h->h[i].value))
 				return true;
+	}
 	return false;
 }

@@ -1,5 +1,5 @@
-/* httpcache.c - what HTTP itself says of age and lifetime: RFC 9111 (Age, Cache-Control, Expires), RFC 9211 (Cache-Status), RFC
- * 9213 (targeted fields). */
+/* httpcache.c - what HTTP itself says of age and lifetime: RFC 9111 (Age, Cache-Control, Expires), RFC 9211
+ * (Cache-Status), RFC 9213 (targeted fields). */
 #include "base/cdn/read.h"
 #include "base/units.h"
 
@@ -18,7 +18,8 @@ bool delta_seconds(struct str s, int64_t *ret_s)
 	return true;
 }
 
-/* The argument of a directive, as a token or as a quoted string: both are to be understood (RFC 9111, 5.2). */
+/* The argument of a directive, as a token or as a quoted string: both are to be understood (RFC 9111, 5.2).
+ */
 static struct str argument_of(struct str s)
 {
 	if (s.n > 0 && s.p[0] == '"') {
@@ -39,26 +40,32 @@ static void lifetime_set(bool *has, int64_t *seconds, bool has_argument, struct 
 		(void)delta_seconds(argument_of(argument), seconds);
 }
 
-void cache_control_read(const struct headers *h, const char *name, struct cache_control *ret)
+static void directive_read(struct str member, struct cache_control *cc)
+{
+	/* The name ends where no token can go on: "no-cache max-age=0" is no-cache. */
+	struct str name = token_of(member), rest = str_from(member, name.n);
+	bool has_argument = rest.n > 0 && rest.p[0] == '=';
+	struct str argument = has_argument ? str_from(rest, 1) : STR_NONE;
+	if (str_eq_nocase(name, STR("no-store")))
+		cc->no_store = cc->no_store || !has_argument;
+	else if (str_eq_nocase(name, STR("no-cache")))
+		cc->no_cache = cc->no_cache || !has_argument;
+	else if (str_eq_nocase(name, STR("private")))
+		cc->is_private = cc->is_private || !has_argument;
+	else if (str_eq_nocase(name, STR("max-age")))
+		lifetime_set(&cc->has_max_age, &cc->max_age_s, has_argument, argument);
+	else if (str_eq_nocase(name, STR("s-maxage")))
+		lifetime_set(&cc->has_s_maxage, &cc->s_maxage_s, has_argument, argument);
+}
+
+void cache_control_read(const struct headers *h, struct cache_control *ret)
 {
 	struct cache_control cc = { .present = false };
-	struct str member;
-	cc.present = headers_get(h, name, &member);
-	for (size_t at = 0; headers_next_member(h, name, &at, &member);) {
-		/* The name ends where no token can go on: "no-cache max-age=0" is no-cache. */
-		struct str directive = token_of(member), rest = str_from(member, directive.n);
-		bool has_argument = rest.n > 0 && rest.p[0] == '=';
-		struct str argument = has_argument ? str_from(rest, 1) : STR_NONE;
-		if (str_eq_nocase(directive, STR("no-store")))
-			cc.no_store = cc.no_store || !has_argument;
-		else if (str_eq_nocase(directive, STR("no-cache")))
-			cc.no_cache = cc.no_cache || !has_argument;
-		else if (str_eq_nocase(directive, STR("private")))
-			cc.is_private = cc.is_private || !has_argument;
-		else if (str_eq_nocase(directive, STR("max-age")))
-			lifetime_set(&cc.has_max_age, &cc.max_age_s, has_argument, argument);
-		else if (str_eq_nocase(directive, STR("s-maxage")))
-			lifetime_set(&cc.has_s_maxage, &cc.s_maxage_s, has_argument, argument);
+	struct str line, member;
+	for (size_t at = 0; headers_next_line(h, STR("cache-control"), &at, &line);) {
+		cc.present = true;
+		while (part_cut(&line, ',', ENCLOSING_QUOTES, &member))
+			directive_read(member, &cc);
 	}
 	*ret = cc;
 }
@@ -94,8 +101,10 @@ static struct str unquoted(struct str s)
 	return s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"' ? (struct str){ s.p + 1, s.n - 2 } : s;
 }
 
-/* Lenient, because the caches are: keys without quotes (Souin), "hit" beside "fwd", and a comma where a semicolon belongs
- * (`"Netlify Edge"; hit, fwd=stale`): a member that is "key=value" of a known key goes on with the member before. */
+/* Lenient, because the caches are: keys without quotes (Souin), "hit" beside "fwd", and a comma where a
+ * semicolon belongs
+ * (`"Netlify Edge"; hit, fwd=stale`): a member that is "key=value" of a known key goes on with the member
+ * before. */
 bool cache_status_next(const struct headers *h, size_t *at, struct cache_status_member *ret)
 {
 	struct cache_status_member m = { .name = STR_NONE };
@@ -126,7 +135,8 @@ enum cache_status cache_status_word(const struct cache_status_member *m)
 	if (m->hit)
 		return stale || (m->has_ttl && m->ttl_s < 0) ? CACHE_STALE : CACHE_HIT;
 	if (m->fwd.n == 0)
-		return cache_word(m->name); /* "Cache-Status: HIT", as people write it who only know nginx's variable */
+		return cache_word(
+			m->name); /* "Cache-Status: HIT", as people write it who only know nginx's variable */
 	if (str_eq_nocase(m->fwd, STR("bypass")))
 		return CACHE_BYPASS;
 	if (stale)
@@ -160,14 +170,16 @@ static bool expires_lifetime(const struct headers *h, int64_t *ret_s)
 {
 	struct str expires, date;
 	int64_t expires_us, date_us;
-	if (!headers_get(h, "expires", &expires) || !headers_get(h, "date", &date) || time_parse_http(date, &date_us) < 0)
+	if (!headers_get(h, "expires", &expires) || !headers_get(h, "date", &date) ||
+		time_parse_http(date, &date_us) < 0)
 		return false;
 	*ret_s = time_parse_http(expires, &expires_us) < 0 ? 0 : MAX(0, (expires_us - date_us) / US_PER_S);
 	return true;
 }
 
 /* Remaining life in a shared cache, by the first rule that applies. */
-static void shared_ttl(const struct headers *h, const struct vendor *v, const struct cache_control *cc, struct edge_info *e)
+static void shared_ttl(
+	const struct headers *h, const struct vendor *v, const struct cache_control *cc, struct edge_info *e)
 {
 	struct cache_status_member m = { .name = STR_NONE };
 	int64_t age_s = MAX(e->age_s, 0), lifetime_s;
@@ -204,7 +216,8 @@ static void browser_ttl(const struct headers *h, const struct cache_control *cc,
 		e->browser_ttl_s = MAX(lifetime_s - age_s, 0);
 }
 
-/* A field of RFC 9213 is a Dictionary: strict, and the last of two counts. False: invalid or empty, the next field's turn. */
+/* A field of RFC 9213 is a Dictionary: strict, and the last of two counts. False: invalid or empty, the next
+ * field's turn. */
 static bool targeted_parse(const struct headers *h, const char *name, struct cache_control *ret)
 {
 	struct cache_control cc = { .present = false };
@@ -255,7 +268,8 @@ static void targeted_ttl(const struct headers *h, struct edge_info *e)
 		if (cc.no_store || cc.no_cache || cc.is_private)
 			e->targeted_ttl_s = 0; /* they make max-age inoperative */
 		else if (cc.has_s_maxage || cc.has_max_age)
-			e->targeted_ttl_s = (cc.has_s_maxage ? cc.s_maxage_s : cc.max_age_s) - MAX(e->age_s, 0);
+			e->targeted_ttl_s =
+				(cc.has_s_maxage ? cc.s_maxage_s : cc.max_age_s) - MAX(e->age_s, 0);
 		return;
 	}
 }
@@ -263,7 +277,7 @@ static void targeted_ttl(const struct headers *h, struct edge_info *e)
 void ttl_read(const struct headers *h, const struct vendor *v, struct edge_info *e)
 {
 	struct cache_control cc;
-	cache_control_read(h, "cache-control", &cc);
+	cache_control_read(h, &cc);
 	shared_ttl(h, v, &cc, e);
 	browser_ttl(h, &cc, e);
 	targeted_ttl(h, e);

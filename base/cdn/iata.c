@@ -1,6 +1,6 @@
 #include "base/cdn/read.h"
 
-#define PAIR(first, second) (((first) - 'A') * 26 + ((second) - 'A'))
+#define PAIR(first, second)      (((first) - 'A') * 26 + ((second) - 'A'))
 #define P(first, second, thirds) [PAIR(first, second)] = thirds,
 static const char *const thirds_of[26 * 26] = {
 #include "base/cdn/data/iata_codes.inc"

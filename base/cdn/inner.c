@@ -1,9 +1,9 @@
-/* inner.c - chains of caches that are read the same way under any vendor: X-Cache with the names beside it, Cache-Status,
- * X-Varnish, Via of Apache Traffic Server. A hop is a tier when it tells a status. */
+/* inner.c - chains of caches that are read the same way under any vendor: X-Cache with the names beside it,
+ * Cache-Status, X-Varnish, Via of Apache Traffic Server. A hop is a tier when it tells a status. */
 #include "base/cdn/read.h"
 
-/* The names that stand beside the words of X-Cache, both aligned from the right. CloudFront's words are counted apart:
- * it has its own list of pops, and stands anywhere in a stacked chain. */
+/* The names that stand beside the words of X-Cache, both aligned from the right. CloudFront's words are
+ * counted apart: it has its own list of pops, and stands anywhere in a stacked chain. */
 struct names {
 	struct list served_by, cf_pops;
 	size_t served, cf; /* how many are taken */
@@ -20,7 +20,7 @@ static void names_read(const struct headers *h, struct names *ret)
 
 static struct str name_of_word(struct names *names, struct str word)
 {
-	if (str_contains_nocase(word, "from cloudfront"))
+	if (text_has(word, "from cloudfront"))
 		return list_nearest(&names->cf_pops, names->cf++);
 	struct str name = list_nearest(&names->served_by, names->served++);
 	if (name.n == 0)
@@ -75,13 +75,17 @@ bool cache_status_read(const struct headers *h, struct edge_info *e, const char 
 		bool own = own_prefix && str_starts_nocase(near->name, own_prefix);
 		if (e->n_tiers == 0)
 			e->cache_source = "cache-status";
-		tier_add(e, e->n_tiers == 0 ? TIER_EDGE : own ? TIER_SHIELD : TIER_INNER, cache_status_word(near),
-			STR_NONE);
+		tier_add(e,
+			e->n_tiers == 0 ? TIER_EDGE
+			: own           ? TIER_SHIELD
+					: TIER_INNER,
+			cache_status_word(near), STR_NONE);
 	}
 	return n > 0;
 }
 
-/* "2067884606,378331597 378078226": a group for each Varnish, one id for what it fetched, two for what it had. */
+/* "2067884606,378331597 378078226": a group for each Varnish, one id for what it fetched, two for what it
+ * had. */
 bool x_varnish_read(const struct headers *h, struct edge_info *e)
 {
 	struct list groups;
@@ -157,8 +161,8 @@ struct str wikimedia_pop(const struct headers *h)
 /* Headers of one vendor that hold one word; the vendor that is the edge has read its own already. */
 static void vendor_words_read(const struct headers *h, struct edge_info *e)
 {
-	static const char *const names[] = { "x-vercel-cache", "cdn-cache", "x-sucuri-cache", "eo-cache-status",
-		"x-77-cache" };
+	static const char *const names[] = { "x-vercel-cache", "cdn-cache", "x-sucuri-cache",
+		"eo-cache-status", "x-77-cache" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct str word;
 		if (e->cache_source && strcmp(e->cache_source, names[i]) == 0)

@@ -1,8 +1,8 @@
-/* keycdn.c - Source: KeyCDN documentation, "X-Cache" and "X-Edge-Location" (country and city, no IATA code). Others use
- * X-Edge-Location too, so the Server is what proves it. */
+/* keycdn.c - Source: KeyCDN documentation, "X-Cache" and "X-Edge-Location" (country and city, no IATA code).
+ * Others use X-Edge-Location too, so the Server is what proves it. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "keycdn" }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^keycdn"), MARKS_END };
 
 static void keycdn_read(const struct headers *h, struct edge_info *e)
 {

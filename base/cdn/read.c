@@ -111,11 +111,12 @@ struct via via_parse(struct str member)
 
 bool via_is_ats(const struct via *v)
 {
-	return str_contains_nocase(v->comment, "TrafficServer");
+	return text_has(v->comment, "TrafficServer");
 }
 
-/* "[cRs f ]" or "[uScRs f p eN:t cCHp s ]": pairs of a field in lower case and its value. 'c' is the cache lookup; the
- * second c, behind the colon, is the detail we do not need. A space is a value too, so nothing is trimmed here. */
+/* "[cRs f ]" or "[uScRs f p eN:t cCHp s ]": pairs of a field in lower case and its value. 'c' is the cache
+ * lookup; the second c, behind the colon, is the detail we do not need. A space is a value too, so nothing is
+ * trimmed here. */
 bool via_ats_status(const struct via *v, enum cache_status *ret)
 {
 	ptrdiff_t open = str_find(v->comment, '[');
@@ -247,9 +248,9 @@ static enum software software_of_via(const struct via *v)
 		return SOFTWARE_GOOGLE;
 	if (via_is_ats(v))
 		return SOFTWARE_ATS;
-	if (str_contains_nocase(v->comment, "squid"))
+	if (text_has(v->comment, "squid"))
 		return SOFTWARE_SQUID;
-	if (str_starts_nocase(v->host, "varnish") || str_contains_nocase(v->comment, "varnish"))
+	if (str_starts_nocase(v->host, "varnish") || text_has(v->comment, "varnish"))
 		return SOFTWARE_VARNISH;
 	if (str_eq_nocase(v->host, STR("envoy")))
 		return SOFTWARE_ENVOY;
@@ -273,7 +274,7 @@ static enum software software_of_server(struct str server)
 
 enum software software_of(const struct headers *h)
 {
-	static const struct mark envoy[] = { { "x-envoy-", NULL }, { NULL, NULL } };
+	static const struct mark envoy[] = { MARK("x-envoy-", NULL), MARKS_END };
 	struct list via;
 	struct str value;
 	enum software found = SOFTWARE_NONE;

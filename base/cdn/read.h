@@ -1,4 +1,5 @@
-/* read.h - what the vendors' files share: lists, words, tiers, lifetimes. Private to base/cdn and its tests. Pure. */
+/* read.h - what the vendors' files share: lists, words, tiers, lifetimes. Private to base/cdn and its tests.
+ * Pure. */
 #ifndef BASE_CDN_READ_H
 #define BASE_CDN_READ_H
 
@@ -10,17 +11,32 @@ enum enclosing {
 	ENCLOSING_ALL,    /* so are (a, b) and [a, b]: Via has comments, Alibaba and Akamai brackets */
 };
 #define LIST_MAX 16
-struct list { /* the last LIST_MAX members of all lines of one name: chains read origin-first, so the nearest is last */
+struct list { /* the last LIST_MAX members of all lines of one name: chains read origin-first, so the nearest
+		 is last */
 	struct str at[LIST_MAX];
 	size_t n, last;
 };
-void list_read(const struct headers *h, const char *name, enum enclosing enclosing, struct list *ret);
-struct str list_nearest(const struct list *l, size_t i); /* 0 is the last member; empty when there are not so many */
+void list_fill(const struct headers *h, struct str name, enum enclosing enclosing, struct list *ret);
+static inline void list_read(
+	const struct headers *h, const char *name, enum enclosing enclosing, struct list *ret)
+{
+	ret->n = ret->last = 0;
+	if (headers_may_have(h, str_of(name)))
+		list_fill(h, str_of(name), enclosing, ret);
+}
+struct str list_nearest(
+	const struct list *l, size_t i); /* 0 is the last member; empty when there are not so many */
+/* separator is one of ",; ". */
 size_t part_end(struct str s, char separator, enum enclosing enclosing);
 /* Cuts the next part that is not empty off *s, trimmed. */
 bool part_cut(struct str *s, char separator, enum enclosing enclosing, struct str *ret_part);
 struct str token_of(struct str s); /* the leading characters that can be in a token (RFC 9110, 5.6.2) */
+/* The lines of that name in turn; *at starts as 0. */
+bool headers_next_line(const struct headers *h, struct str name, size_t *at, struct str *ret_value);
+bool text_has(struct str s, const char *what); /* any case; what is not empty */
 bool headers_match(const struct headers *h, const struct mark *marks);
+bool headers_may_match(
+	const struct headers *h, const struct mark *marks); /* false: for sure none of them is there */
 
 /* Words */
 enum cache_status cache_word(struct str text); /* by its first word; UNKNOWN when that is no cache word */
@@ -52,7 +68,8 @@ void edge_from_word(const struct headers *h, struct edge_info *e, const char *na
 	struct str node);
 struct str scratch_add(struct edge_info *e, struct str text); /* empty when the scratch space is full */
 
-/* Chains that more than one vendor's file reads. The first tier that is added is the edge, when there is none yet. */
+/* Chains that more than one vendor's file reads. The first tier that is added is the edge, when there is none
+ * yet. */
 bool x_cache_read(const struct headers *h, struct edge_info *e, const struct list *words, size_t skip);
 bool cache_status_read(const struct headers *h, struct edge_info *e, const char *own_prefix);
 bool x_varnish_read(const struct headers *h, struct edge_info *e);
@@ -61,19 +78,17 @@ bool via_ats_read(const struct headers *h, struct edge_info *e);
 /* Everything a hop behind the vendor's edge told, after the vendor's own reading. */
 void inner_read(const struct headers *h, struct edge_info *e);
 
-bool is_fastly_node(struct str name);          /* cache-fra19169-FRA */
-struct str akamai_host(struct str text);       /* "TCP_HIT from a23-62-155-202.deploy...": a23-62-155-202 */
+bool is_fastly_node(struct str name);    /* cache-fra19169-FRA */
+struct str akamai_host(struct str text); /* "TCP_HIT from a23-62-155-202.deploy...": a23-62-155-202 */
 struct str vercel_pop(const struct headers *h);
 struct str wikimedia_pop(const struct headers *h); /* the last cpNNNN of X-Cache */
-enum software { SOFTWARE_NONE, SOFTWARE_GOOGLE, SOFTWARE_SOUIN, SOFTWARE_ATS, SOFTWARE_SQUID, SOFTWARE_VARNISH, SOFTWARE_ENVOY };
-/* Who speaks, for caches that are no CDN: the last member of Via, else Server, else an own header. */
 enum software software_of(const struct headers *h);
 
 /* RFC 9111, 9211, 9213 */
 struct cache_control {
 	bool present, no_store, no_cache, is_private; /* without an argument only */
 	bool has_max_age, has_s_maxage;
-	int64_t max_age_s, s_maxage_s;                /* not a whole number: 0, that is, stale (RFC 9111, 4.2.1) */
+	int64_t max_age_s, s_maxage_s; /* not a whole number: 0, that is, stale (RFC 9111, 4.2.1) */
 };
 struct cache_status_member {
 	struct str name;
@@ -82,12 +97,14 @@ struct cache_status_member {
 	struct str fwd;
 	int64_t fwd_status;
 };
-bool delta_seconds(struct str s, int64_t *ret_s); /* digits; what does not fit is INT64_MAX (RFC 9111, 1.2.2) */
-void cache_control_read(const struct headers *h, const char *name, struct cache_control *ret);
+bool delta_seconds(
+	struct str s, int64_t *ret_s); /* digits; what does not fit is INT64_MAX (RFC 9111, 1.2.2) */
+void cache_control_read(const struct headers *h, struct cache_control *ret);
 bool cache_status_next(const struct headers *h, size_t *at, struct cache_status_member *ret);
 enum cache_status cache_status_word(const struct cache_status_member *m);
 void age_read(const struct headers *h, struct edge_info *e);
 void ttl_read(const struct headers *h, const struct vendor *v, struct edge_info *e);
-bool iata_known(const char code[3]); /* upper case; an airport or a city (TYO), not a vendor's own code (WDC) */
+bool iata_known(
+	const char code[3]); /* upper case; an airport or a city (TYO), not a vendor's own code (WDC) */
 
 #endif

@@ -1,12 +1,8 @@
-/* squid.c - Source: Squid's documentation of X-Cache and X-Cache-Lookup: one pair of lines a pass, the last is the nearest. */
+/* squid.c - Source: Squid's documentation of X-Cache and X-Cache-Lookup: one pair of lines a pass, the last
+ * is the nearest. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "via", "squid" }, { "server", "squid" }, { NULL, NULL } };
-
-static bool claims(const struct headers *h)
-{
-	return software_of(h) == SOFTWARE_SQUID;
-}
+static const struct mark marks[] = { MARK("via", "squid"), MARK("server", "^squid"), MARKS_END };
 
 static void squid_read(const struct headers *h, struct edge_info *e)
 {
@@ -17,4 +13,6 @@ static void squid_read(const struct headers *h, struct edge_info *e)
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, STR_NONE);
 }
 
-const struct vendor vendor_squid = { .name = "squid", .marks = marks, .claims = claims, .read = squid_read };
+const struct vendor vendor_squid = {
+	.name = "squid", .marks = marks, .software = SOFTWARE_SQUID, .read = squid_read
+};

@@ -1,9 +1,9 @@
 /* stackpath.c - StackPath, earlier Highwinds and MaxCDN (NetDNA). Source: recorded answers. X-HW is
- * "EPOCH.MACHINE.SITE.FLAG,...", the client's side first; the second site is a shield. Its flags are not documented, so a
- * status comes from X-Cache alone. */
+ * "EPOCH.MACHINE.SITE.FLAG,...", the client's side first; the second site is a shield. Its flags are not
+ * documented, so a status comes from X-Cache alone. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "x-hw", NULL }, { "server", "NetDNA-cache" }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("x-hw", NULL), MARK("server", "^NetDNA-cache"), MARKS_END };
 
 struct hop {
 	struct str site, node;

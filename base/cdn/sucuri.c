@@ -1,8 +1,8 @@
-/* sucuri.c - Source: Sucuri documentation, "X-Sucuri-Cache"; recorded answers. X-Sucuri-ID differs from edge to edge and is
- * otherwise opaque. Redirects made at the edge carry no word: no cache was asked. */
+/* sucuri.c - Source: Sucuri documentation, "X-Sucuri-Cache"; recorded answers. X-Sucuri-ID differs from edge
+ * to edge and is otherwise opaque. Redirects made at the edge carry no word: no cache was asked. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "server", "Sucuri" }, { "x-sucuri-", NULL }, { NULL, NULL } };
+static const struct mark marks[] = { MARK("server", "^Sucuri"), MARK("x-sucuri-", NULL), MARKS_END };
 
 static void sucuri_read(const struct headers *h, struct edge_info *e)
 {

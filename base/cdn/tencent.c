@@ -1,10 +1,12 @@
-/* tencent.c - Tencent Cloud CDN and EdgeOne. Source: Tencent Cloud CDN documentation, "X-Cache-Lookup"; recorded answers.
- * Several X-Cache-Lookup lines are the layers of one machine, so one tier. "Hit From Upstream" means it went upstream: a
- * miss. "Hit From Inner Cluster" stands beside hits and misses alike. No header names the place. */
+/* tencent.c - Tencent Cloud CDN and EdgeOne. Source: Tencent Cloud CDN documentation, "X-Cache-Lookup";
+ * recorded answers. Several X-Cache-Lookup lines are the layers of one machine, so one tier. "Hit From
+ * Upstream" means it went upstream: a miss. "Hit From Inner Cluster" stands beside hits and misses alike. No
+ * header names the place. */
 #include "base/cdn/read.h"
 
-static const struct mark tencent_marks[] = { { "x-nws-", NULL }, { NULL, NULL } };
-static const struct mark edgeone_marks[] = { { "eo-", NULL }, { "server", "TencentEdgeOne" }, { NULL, NULL } };
+static const struct mark tencent_marks[] = { MARK("x-nws-", NULL), MARKS_END };
+static const struct mark edgeone_marks[] = { MARK("eo-", NULL), MARK("server", "^TencentEdgeOne"),
+	MARKS_END };
 
 static enum cache_status lookup_status(const struct headers *h, bool *ret_said)
 {
@@ -13,12 +15,16 @@ static enum cache_status lookup_status(const struct headers *h, bool *ret_said)
 	*ret_said = false;
 	for (size_t at = 0; headers_next_member(h, "x-cache-lookup", &at, &line);) {
 		*ret_said = true;
-		miss = miss || str_contains_nocase(line, "Cache Miss") || str_contains_nocase(line, "Hit From Upstream");
-		refresh = refresh || str_contains_nocase(line, "Refresh Hit");
-		direct = direct || str_contains_nocase(line, "Return Directly");
-		hit = hit || str_contains_nocase(line, "Hit");
+		miss = miss || text_has(line, "Cache Miss") || text_has(line, "Hit From Upstream");
+		refresh = refresh || text_has(line, "Refresh Hit");
+		direct = direct || text_has(line, "Return Directly");
+		hit = hit || text_has(line, "Hit");
 	}
-	return miss ? CACHE_MISS : refresh ? CACHE_REVALIDATED : direct ? CACHE_GENERATED : hit ? CACHE_HIT : CACHE_UNKNOWN;
+	return miss      ? CACHE_MISS
+	       : refresh ? CACHE_REVALIDATED
+	       : direct  ? CACHE_GENERATED
+	       : hit     ? CACHE_HIT
+			 : CACHE_UNKNOWN;
 }
 
 static void tencent_read(const struct headers *h, struct edge_info *e)
@@ -34,4 +40,6 @@ static void edgeone_read(const struct headers *h, struct edge_info *e)
 }
 
 const struct vendor vendor_tencent = { .name = "tencent", .marks = tencent_marks, .read = tencent_read };
-const struct vendor vendor_edgeone = { .name = "tencent-edgeone", .marks = edgeone_marks, .read = edgeone_read };
+const struct vendor vendor_edgeone = {
+	.name = "tencent-edgeone", .marks = edgeone_marks, .read = edgeone_read
+};

@@ -1,14 +1,9 @@
-/* varnish.c - self-run Varnish. Source: Varnish documentation, "X-Varnish" (a second id is the request that filled the copy).
- * X-Cache is written by the site's own VCL. Wikimedia names its machines in it. */
+/* varnish.c - self-run Varnish. Source: Varnish documentation, "X-Varnish" (a second id is the request that
+ * filled the copy). X-Cache is written by the site's own VCL. Wikimedia names its machines in it. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "via", "varnish" }, { "server", "Varnish" }, { "x-varnish", NULL },
-	{ NULL, NULL } };
-
-static bool claims(const struct headers *h)
-{
-	return software_of(h) == SOFTWARE_VARNISH;
-}
+static const struct mark marks[] = { MARK("via", "varnish"), MARK("server", "^Varnish"),
+	MARK("x-varnish", NULL), MARKS_END };
 
 static void varnish_read(const struct headers *h, struct edge_info *e)
 {
@@ -20,4 +15,6 @@ static void varnish_read(const struct headers *h, struct edge_info *e)
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 }
 
-const struct vendor vendor_varnish = { .name = "varnish", .marks = marks, .claims = claims, .read = varnish_read };
+const struct vendor vendor_varnish = {
+	.name = "varnish", .marks = marks, .software = SOFTWARE_VARNISH, .read = varnish_read
+};

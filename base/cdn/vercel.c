@@ -1,15 +1,9 @@
-/* vercel.c - Source: Vercel documentation, "Response headers" and "Cache status". X-Vercel-Id lists the place that answered
- * first; what stands behind it are the regions where a function ran, which are no caches. The visible Cache-Control is
- * written anew by Vercel, so it tells no lifetime. */
+/* vercel.c - Source: Vercel documentation, "Response headers" and "Cache status". X-Vercel-Id lists the place
+ * that answered first; what stands behind it are the regions where a function ran, which are no caches. The
+ * visible Cache-Control is written anew by Vercel, so it tells no lifetime. */
 #include "base/cdn/read.h"
 
-static const struct mark marks[] = { { "x-vercel-id", NULL }, { "server", "Vercel" }, { NULL, NULL } };
-
-static bool claims(const struct headers *h)
-{
-	struct str v;
-	return headers_get(h, "x-vercel-id", &v) || (headers_get(h, "server", &v) && str_starts_nocase(v, "Vercel"));
-}
+static const struct mark marks[] = { MARK("x-vercel-id", NULL), MARK("server", "^Vercel"), MARKS_END };
 
 static void vercel_read(const struct headers *h, struct edge_info *e)
 {
@@ -17,9 +11,6 @@ static void vercel_read(const struct headers *h, struct edge_info *e)
 	edge_from_word(h, e, "x-vercel-cache", CACHE_UNKNOWN, e->pop);
 }
 
-const struct vendor vendor_vercel = { .name = "vercel",
-	.marks = marks,
-	.claims = claims,
-	.read = vercel_read,
-	.pops_are_iata = true,
-	.hides_lifetime = true };
+const struct vendor vendor_vercel = {
+	.name = "vercel", .marks = marks, .read = vercel_read, .pops_are_iata = true, .hides_lifetime = true
+};

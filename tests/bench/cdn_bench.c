@@ -1,6 +1,6 @@
-/* cdn_bench.c - what reading one response costs: the raw block into headers, and headers into edge and cache facts. Answers are
- * the recorded ones of tests/cdn/samples.jsonl, each with eight headers added that real answers carry and the recordings
- * left out. Best of seven rounds, as the machine is not ours alone. */
+/* cdn_bench.c - what reading one response costs: the raw block into headers, and headers into edge and cache
+ * facts. Answers are the recorded ones of tests/cdn/samples.jsonl, each with eight headers added that real
+ * answers carry and the recordings left out. Best of seven rounds, as the machine is not ours alone. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,26 +10,28 @@
 #include "base/cdn/cdn.h"
 
 #define ANSWERS_MAX 512
-#define ROUNDS 7
-#define REPEATS 200
-#define TARGET_NS 2000
+#define ROUNDS      7
+#define REPEATS     200
+#define TARGET_NS   2000
 
 static struct buf blocks[ANSWERS_MAX];
 static size_t n_blocks, n_headers;
 
 static void block_add(const json_t *headers)
 {
-	static const char fillers[] = "Content-Type: text/html; charset=utf-8\r\nContent-Length: 5120\r\n"
-				      "Connection: keep-alive\r\nStrict-Transport-Security: max-age=31536000\r\n"
-				      "X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\n"
-				      "Referrer-Policy: same-origin\r\nNEL: {\"max_age\":604800}\r\n";
+	static const char fillers[] =
+		"Content-Type: text/html; charset=utf-8\r\nContent-Length: 5120\r\n"
+		"Connection: keep-alive\r\nStrict-Transport-Security: max-age=31536000\r\n"
+		"X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\n"
+		"Referrer-Policy: same-origin\r\nNEL: {\"max_age\":604800}\r\n";
 	struct buf *b = &blocks[n_blocks++];
 	const json_t *pair;
 	size_t i;
 	buf_init(b, 64 * 1024);
 	buf_addf(b, "HTTP/1.1 200 OK\r\n%s", fillers);
 	n_headers += 8 + json_array_size(headers);
-	json_array_foreach(headers, i, pair) {
+	json_array_foreach(headers, i, pair)
+	{
 		buf_addf(b, "%s: %s\r\n", json_string_value(json_array_get(pair, 0)),
 			json_string_value(json_array_get(pair, 1)));
 	}
@@ -75,7 +77,8 @@ static double parse_ns(bool also_read)
 				struct headers h;
 				struct edge_info e;
 				int status;
-				if (headers_parse(buf_str(&blocks[k]), room, HEADERS_MAX, &h, &status, NULL) < 0)
+				if (headers_parse(buf_str(&blocks[k]), room, HEADERS_MAX, &h, &status, NULL) <
+					0)
 					continue;
 				sum += h.n;
 				if (!also_read)
@@ -94,9 +97,11 @@ int main(int argc, char **argv)
 	if (answers_load(argc > 1 ? argv[1] : TESTS_DIR "/cdn/samples.jsonl") < 0)
 		return 1;
 	double parse = parse_ns(false), both = parse_ns(true);
-	printf("cdn: %zu answers of %.1f headers: %.0f ns a response (headers_parse %.0f, cdn_read %.0f), target %d ns "
+	printf("cdn: %zu answers of %.1f headers: %.0f ns a response (headers_parse %.0f, cdn_read %.0f), "
+	       "target %d ns "
 	       "[%" PRIu64 "]\n",
-		n_blocks, (double)n_headers / (double)n_blocks, both, parse, both - parse, TARGET_NS, sum % 10);
+		n_blocks, (double)n_headers / (double)n_blocks, both, parse, both - parse, TARGET_NS,
+		sum % 10);
 	for (size_t i = 0; i < n_blocks; i++)
 		buf_fini(&blocks[i]);
 	return both <= TARGET_NS ? 0 : 3;

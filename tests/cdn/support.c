@@ -12,7 +12,7 @@ void headers_from(const char *text, struct case_headers *ret)
 	struct err err;
 	int status;
 	if (text[0] == '\0') {
-		ret->h = (struct headers){ ret->room, 0, TIME_NONE };
+		ret->h = (struct headers){ .h = ret->room, .n = 0, .received_at_us = TIME_NONE };
 		return;
 	}
 	if (headers_parse(str_of(text), ret->room, HEADERS_MAX, &ret->h, &status, &err) < 0)

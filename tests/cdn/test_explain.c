@@ -52,36 +52,51 @@ static int explain(struct str input, char *argument)
 	return rc;
 }
 
-#define CF(pop) "{\"vendor\":\"cloudflare\",\"pop\":\"" pop "\",\"iata\":\"" pop "\",\"cache\":\"NONE\",\"tiers\":[{\"tier\":" \
-		"\"edge\",\"status\":\"NONE\",\"node\":\"" pop "\"}],\"age\":null,\"ttl\":null,\"ttl_source\":null}\n"
-#define NONE \
-	"{\"vendor\":\"none\",\"pop\":null,\"iata\":null,\"cache\":\"UNKNOWN\",\"tiers\":[],\"age\":null,\"ttl\":null," \
+#define CF(pop)                                                                                              \
+	"{\"vendor\":\"cloudflare\",\"pop\":\"" pop "\",\"iata\":\"" pop                                     \
+	"\",\"cache\":\"NONE\",\"tiers\":[{\"tier\":"                                                        \
+	"\"edge\",\"status\":\"NONE\",\"node\":\"" pop                                                       \
+	"\"}],\"age\":null,\"ttl\":null,\"ttl_source\":null}\n"
+#define NONE                                                                                                 \
+	"{\"vendor\":\"none\",\"pop\":null,\"iata\":null,\"cache\":\"UNKNOWN\",\"tiers\":[],\"age\":null,"   \
+	"\"ttl\":null,"                                                                                      \
 	"\"ttl_source\":null}\n"
 
 static const struct {
 	const char *says, *input, *output, *errors;
 } inputs[] = {
 	{ "curl -I", "HTTP/2 200 \r\ncf-ray: 1-LHR\r\n\r\n", CF("LHR"), "" },
-	{ "curl -IL: an answer for each", "HTTP/1.1 301 Moved\r\nServer: x\r\n\r\nHTTP/1.1 200 OK\r\nCF-Ray: 1-LHR\r\n\r\n",
+	{ "curl -IL: an answer for each",
+		"HTTP/1.1 301 Moved\r\nServer: x\r\n\r\nHTTP/1.1 200 OK\r\nCF-Ray: 1-LHR\r\n\r\n",
 		NONE CF("LHR"), "" },
-	{ "answers without a blank line between them", "HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
-		CF("FRA") CF("LHR"), "" },
-	{ "curl -i: the body is no header", "HTTP/1.1 200 OK\ncf-ray: 1-LHR\n\ncf-ray: 1-FRA\n\nx: y\n", CF("LHR"), "" },
-	{ "curl -v", "* Connected to x\n> GET / HTTP/1.1\n> Host: cf-ray\n>\n{ [5 bytes data]\n< HTTP/1.1 200 OK\n< CF-Ray: 1-LHR\n< \n"
-		     "<html>\nCF-Ray: 1-FRA\n* Connection left intact\n",
+	{ "answers without a blank line between them",
+		"HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("FRA") CF("LHR"),
+		"" },
+	{ "curl -i: the body is no header", "HTTP/1.1 200 OK\ncf-ray: 1-LHR\n\ncf-ray: 1-FRA\n\nx: y\n",
 		CF("LHR"), "" },
-	{ "interim answers are left out", "HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
-	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
+	{ "curl -v",
+		"* Connected to x\n> GET / HTTP/1.1\n> Host: cf-ray\n>\n{ [5 bytes data]\n< HTTP/1.1 200 "
+		"OK\n< CF-Ray: 1-LHR\n< \n"
+		"<html>\nCF-Ray: 1-FRA\n* Connection left intact\n",
+		CF("LHR"), "" },
+	{ "interim answers are left out",
+		"HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
+	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
+		CF("LHR"), "" },
 	{ "headers alone, as browsers copy them", "cf-ray: 1-LHR\nage: x\n", CF("LHR"), "" },
 	{ "two of them, parted by a blank line", "cf-ray: 1-LHR\n\ncf-ray: 1-FRA", CF("LHR") CF("FRA"), "" },
 	{ "JSON Lines", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n\n{\"headers\":[]}\n", CF("LHR") NONE, "" },
-	{ "JSON after text", "cf-ray: 1-LHR\n\n{\"headers\":[[\"CF-Ray\",\"1-FRA\"]]}\n", CF("LHR") CF("FRA"), "" },
-	{ "a broken line is named, the others are read", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n{\"headers\":\n{\"headers\":[]}\n",
-		CF("LHR") NONE, "stdin:2: column 11: unexpected end of file near '\\n'\n" },
-	{ "JSON of another shape", "{\"x\":1}\n", "", "stdin:1: want {\"headers\": [[\"name\", \"value\"], ...]}\n" },
+	{ "JSON after text", "cf-ray: 1-LHR\n\n{\"headers\":[[\"CF-Ray\",\"1-FRA\"]]}\n", CF("LHR") CF("FRA"),
+		"" },
+	{ "a broken line is named, the others are read",
+		"{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n{\"headers\":]}\n{\"headers\":[]}\n", CF("LHR") NONE,
+		"stdin:2: column 12: unexpected token near ']'\n" },
+	{ "JSON of another shape", "{\"x\":1}\n", "",
+		"stdin:1: want {\"headers\": [[\"name\", \"value\"], ...]}\n" },
 	{ "a header of another shape", "{\"headers\":[[\"a\",\"b\"],[\"c\"]]}\n", "",
 		"stdin:1: headers[1] is no [\"name\", \"value\"]\n" },
-	{ "a broken status line", "HTTP/1.1 OK\nA: b\n\n", "", "stdin:1: the status line has no code of three digits\n" },
+	{ "a broken status line", "HTTP/1.1 OK\nA: b\n\n", "",
+		"stdin:1: the status line has no code of three digits\n" },
 	{ "nothing to explain", "hello\n", "",
 		"stdin:1: no response headers here: paste the output of curl -I, or JSON Lines\n" },
 };
@@ -134,20 +149,21 @@ static void test_sentences(void **state)
 {
 	(void)state;
 	char human[] = "--human";
-	int rc = explain(STR("HTTP/2 200\nage: 68309\ncache-control: public, max-age=1296000\nx-amz-cf-pop: BOM50-C1\n"
-			     "x-amz-cf-pop: DEL54-C1\nx-cache: Miss from cloudfront\n"),
+	int rc = explain(
+		STR("HTTP/2 200\nage: 68309\ncache-control: public, max-age=1296000\nx-amz-cf-pop: BOM50-C1\n"
+		    "x-amz-cf-pop: DEL54-C1\nx-cache: Miss from cloudfront\n"),
 		human);
 	assert_int_equal(rc, 0);
-	assert_string_equal(said.p,
-		"stdin:1: status 200, cloudfront:DEL54-C1, MISS\n"
-		"  The edge belongs to cloudfront, as seen from x-amz-cf-pop: \"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
-		"x-cache: \"Miss from cloudfront\".\n"
-		"  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
-		"  The edge had none, asked inwards (MISS), says x-cache.\n"
-		"  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
-		"  The content was confirmed by the origin 68309 s ago, says age.\n"
-		"  Shared caches may keep it for another 1227691 s, by max-age.\n"
-		"  A browser may use it for 1227691 s without asking.\n");
+	assert_string_equal(said.p, "stdin:1: status 200, cloudfront:DEL54-C1, MISS\n"
+				    "  The edge belongs to cloudfront, as seen from x-amz-cf-pop: "
+				    "\"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
+				    "x-cache: \"Miss from cloudfront\".\n"
+				    "  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
+				    "  The edge had none, asked inwards (MISS), says x-cache.\n"
+				    "  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
+				    "  The content was confirmed by the origin 68309 s ago, says age.\n"
+				    "  Shared caches may keep it for another 1227691 s, by max-age.\n"
+				    "  A browser may use it for 1227691 s without asking.\n");
 }
 
 static void test_help_and_wrong_usage(void **state)

@@ -1,4 +1,5 @@
-/* test_golden.c - every vendor's recorded headers with the answer beside them. UPDATE_GOLDEN=1 rewrites the answers. */
+/* test_golden.c - every vendor's recorded headers with the answer beside them. UPDATE_GOLDEN=1 rewrites the
+ * answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ static void file_store(const char *path, const struct buf *b)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* A case ends where the next title or the file does. Its answers go where the first of them stood, behind its headers. */
+/* A case ends where the next title or the file does. Its answers go where the first of them stood, behind its
+ * headers. */
 static void case_end(struct buf *headers, const char *vendor, struct buf *out, size_t *n_cases)
 {
 	struct case_headers room;

@@ -18,23 +18,26 @@ static const struct {
 	int rc, status;
 	const char *headers; /* "name=value|name=value" */
 } blocks[] = {
-	{ "a response as HTTP/1.1 sends it", BLOCK("HTTP/1.1 200 OK\r\nAge: 5\r\nETag: \"a\"\r\n\r\n"), 0, 200,
-		"Age=5|ETag=\"a\"" },
-	{ "HTTP/2 as curl shows it: no reason phrase", BLOCK("HTTP/2 204\r\nage: 5\r\n\r\n"), 0, 204, "age=5" },
+	{ "a response as HTTP/1.1 sends it", BLOCK("HTTP/1.1 200 OK\r\nAge: 5\r\nETag: \"a\"\r\n\r\n"), 0,
+		200, "Age=5|ETag=\"a\"" },
+	{ "HTTP/2 as curl shows it: no reason phrase", BLOCK("HTTP/2 204\r\nage: 5\r\n\r\n"), 0, 204,
+		"age=5" },
 	{ "line feeds alone will do", BLOCK("HTTP/1.1 404 Not Found\nAge: 5\n\n"), 0, 404, "Age=5" },
-	{ "cut off in the middle of a line: what is there counts", BLOCK("HTTP/1.1 200 OK\r\nAge: 5\r\nX-Ca"), 0, 200,
-		"Age=5" },
+	{ "cut off in the middle of a line: what is there counts", BLOCK("HTTP/1.1 200 OK\r\nAge: 5\r\nX-Ca"),
+		0, 200, "Age=5" },
 	{ "no status line: status 0", BLOCK("age: 5\nvary: a"), 0, 0, "age=5|vary=a" },
-	{ "values are trimmed, and may be empty", BLOCK("HTTP/1.1 200 OK\r\nA:  x y \t\r\nB:\r\nC: \r\n\r\n"), 0, 200,
-		"A=x y|B=|C=" },
-	{ "a space before the colon is dropped (RFC 9112, 5.1)", BLOCK("HTTP/1.1 200 OK\r\nA : 1\r\n"), 0, 200, "A=1" },
+	{ "values are trimmed, and may be empty", BLOCK("HTTP/1.1 200 OK\r\nA:  x y \t\r\nB:\r\nC: \r\n\r\n"),
+		0, 200, "A=x y|B=|C=" },
+	{ "a space before the colon is dropped (RFC 9112, 5.1)", BLOCK("HTTP/1.1 200 OK\r\nA : 1\r\n"), 0,
+		200, "A=1" },
 	{ "lines that are no header are left out",
-		BLOCK("HTTP/1.1 200 OK\r\nno colon\r\n: no name\r\nbad name: 1\r\nGood: 2\r\n"), 0, 200, "Good=2" },
-	{ "a folded line belongs to the line before (RFC 9112, 5.2)", BLOCK("HTTP/1.1 200 OK\r\nA: 1,\r\n\t2\r\nB: 3\r\n"),
-		0, 200, "A=1,\r\n\t2|B=3" },
+		BLOCK("HTTP/1.1 200 OK\r\nno colon\r\n: no name\r\nbad name: 1\r\nGood: 2\r\n"), 0, 200,
+		"Good=2" },
+	{ "a folded line belongs to the line before (RFC 9112, 5.2)",
+		BLOCK("HTTP/1.1 200 OK\r\nA: 1,\r\n\t2\r\nB: 3\r\n"), 0, 200, "A=1,\r\n\t2|B=3" },
 	{ "a line folded behind an empty value", BLOCK("HTTP/1.1 200 OK\r\nA:\r\n 2\r\n"), 0, 200, "A=2" },
-	{ "a fold behind a line that was left out goes with it", BLOCK("HTTP/1.1 200 OK\r\nA: 1\r\njunk\r\n 2\r\n"), 0, 200,
-		"A=1" },
+	{ "a fold behind a line that was left out goes with it",
+		BLOCK("HTTP/1.1 200 OK\r\nA: 1\r\njunk\r\n 2\r\n"), 0, 200, "A=1" },
 	{ "the first empty line ends it", BLOCK("HTTP/1.1 200 OK\r\nA: 1\r\n\r\nB: 2\r\n"), 0, 200, "A=1" },
 	{ "empty lines in front are skipped", BLOCK("\r\n\r\nHTTP/1.1 200 OK\r\nA: 1\r\n"), 0, 200, "A=1" },
 	{ "nothing at all", BLOCK(""), ERR_SYNTAX, 0, NULL },
@@ -56,7 +59,8 @@ static void test_blocks(void **state)
 		int status = -1;
 		struct err err = { 0 };
 		struct buf text;
-		int rc = headers_parse((struct str){ blocks[i].block, blocks[i].block_n }, room, 4, &h, &status, &err);
+		int rc = headers_parse(
+			(struct str){ blocks[i].block, blocks[i].block_n }, room, 4, &h, &status, &err);
 		if (rc != blocks[i].rc)
 			fail_msg("%s: returned %d (%s)", blocks[i].says, rc, err.text);
 		if (rc < 0) {
@@ -65,11 +69,21 @@ static void test_blocks(void **state)
 		}
 		buf_init(&text, 4096);
 		for (size_t j = 0; j < h.n; j++)
-			buf_addf(&text, "%s%.*s=%.*s", j ? "|" : "", STR_ARG(h.h[j].name), STR_ARG(h.h[j].value));
+			buf_addf(&text, "%s%.*s=%.*s", j ? "|" : "", STR_ARG(h.h[j].name),
+				STR_ARG(h.h[j].value));
 		if (status != blocks[i].status || !str_is(buf_str(&text), blocks[i].headers))
 			fail_msg("%s: status %d, %s", blocks[i].says, status, text.p ? text.p : "no headers");
 		buf_fini(&text);
 	}
+}
+
+static void test_no_bytes_at_all(void **state)
+{
+	(void)state;
+	struct header room[1];
+	struct headers h = { 0 };
+	int status = 0;
+	assert_int_equal(headers_parse(STR_NONE, room, 1, &h, &status, NULL), ERR_SYNTAX);
 }
 
 static void test_more_headers_than_room_are_refused(void **state)
@@ -81,7 +95,9 @@ static void test_more_headers_than_room_are_refused(void **state)
 	struct err err;
 	assert_int_equal(headers_parse(STR("HTTP/1.1 200 OK\nA: 1\nB: 2\n"), room, 2, &h, &status, &err), 0);
 	assert_int_equal(h.n, 2);
-	assert_int_equal(headers_parse(STR("HTTP/1.1 200 OK\nA: 1\nB: 2\nC: 3\n"), room, 2, &h, &status, &err), ERR_TOO_BIG);
+	assert_int_equal(
+		headers_parse(STR("HTTP/1.1 200 OK\nA: 1\nB: 2\nC: 3\n"), room, 2, &h, &status, &err),
+		ERR_TOO_BIG);
 	assert_string_equal(err.text, "line 4: more than 2 headers");
 }
 
@@ -106,7 +122,8 @@ static const struct {
 	{ "empty members are left out", "V: ,a,, b ,\nV: ,\nV:\nV: c", "a|b|c" },
 	{ "a comma in quotes is text", "V: \"a, b\", c", "\"a, b\"|c" },
 	{ "an escaped quote does not end the quotes", "V: \"a\\\", b\", c", "\"a\\\", b\"|c" },
-	{ "a quote that never closes runs to the end of its line, not further", "V: a, \"b, c\nV: d", "a|\"b, c|d" },
+	{ "a quote that never closes runs to the end of its line, not further", "V: a, \"b, c\nV: d",
+		"a|\"b, c|d" },
 	{ "a backslash at the very end", "V: a, \"b\\\nV: d", "a|\"b\\|d" },
 	{ "no such header", "W: a", "" },
 };
@@ -154,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_no_bytes_at_all),
 		cmocka_unit_test(test_more_headers_than_room_are_refused),
 		cmocka_unit_test(test_lookup_is_by_name_in_any_case),
 		cmocka_unit_test(test_members),

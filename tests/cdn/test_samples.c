@@ -1,4 +1,5 @@
-/* test_samples.c - 177 real responses: everything that is expected of each is read from it. Prints a score a vendor. */
+/* test_samples.c - 177 real responses: everything that is expected of each is read from it. Prints a score a
+ * vendor. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,12 +88,14 @@ static void score_add(struct score *scores, size_t n, struct str vendor, bool ri
 static bool sample_check(const json_t *sample, size_t line)
 {
 	static struct header room[HEADERS_MAX];
-	const json_t *list = json_object_get(sample, "headers"), *expect = json_object_get(sample, "expect"), *pair;
-	struct headers h = { room, 0, TIME_NONE };
+	const json_t *list = json_object_get(sample, "headers"), *expect = json_object_get(sample, "expect"),
+		     *pair;
+	struct headers h = { .h = room, .n = 0, .received_at_us = TIME_NONE };
 	struct edge_info e;
 	size_t i;
 	assert_true(json_array_size(list) <= HEADERS_MAX && json_is_object(expect));
-	json_array_foreach(list, i, pair) {
+	json_array_foreach(list, i, pair)
+	{
 		const json_t *name = json_array_get(pair, 0), *value = json_array_get(pair, 1);
 		room[h.n++] = (struct header){ { json_string_value(name), json_string_length(name) },
 			str_trim((struct str){ json_string_value(value), json_string_length(value) }) };
@@ -127,7 +130,8 @@ static void test_every_sample_reads_as_expected(void **state)
 		if (sample == NULL)
 			fail_msg("line %zu: %s", line, why.text);
 		bool right = sample_check(sample, line);
-		score_add(scores, ARRAY_LEN(scores), str_in(json_object_get(sample, "expect"), "vendor"), right);
+		score_add(scores, ARRAY_LEN(scores), str_in(json_object_get(sample, "expect"), "vendor"),
+			right);
 		wrong += !right;
 		json_decref(sample);
 	}

@@ -1,4 +1,5 @@
-/* test_vendors.c - who answered, where, and what each tier said; the configured place; what goes into an observation. */
+/* test_vendors.c - who answered, where, and what each tier said; the configured place; what goes into an
+ * observation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,7 @@
 #include "base/cdn/read.h"
 #include "tests/cdn/support.h"
 
-#define FASTLY "X-Served-By: cache-iad-kiad7000130-IAD, cache-fra-etou8220141-FRA\n"
+#define FASTLY     "X-Served-By: cache-iad-kiad7000130-IAD, cache-fra-etou8220141-FRA\n"
 #define CLOUDFRONT "X-Amz-Cf-Pop: FRA2-C2\nVia: 1.1 0123456789abcdef.cloudfront.net (CloudFront)\n"
 
 /* Of stacked CDNs the outermost names the answer. */
@@ -21,18 +22,20 @@ static const struct {
 	{ "Vercel over Netlify", "X-Vercel-Id: fra1::a-1-b\nServer: Netlify", "vercel" },
 	{ "Netlify over Fastly", "X-NF-Request-ID: 1\n" FASTLY "X-Cache: HIT, HIT", "netlify" },
 	{ "Netlify by its name in Cache-Status", "Cache-Status: \"Netlify Edge\"; hit", "netlify" },
-	{ "Fastly over CloudFront: the last word is Fastly's", FASTLY CLOUDFRONT "X-Cache: Miss from cloudfront, HIT, HIT",
-		"fastly" },
-	{ "CloudFront over Fastly: the last word is CloudFront's", FASTLY CLOUDFRONT "X-Cache: HIT, HIT, Miss from cloudfront",
-		"cloudfront" },
+	{ "Fastly over CloudFront: the last word is Fastly's",
+		FASTLY CLOUDFRONT "X-Cache: Miss from cloudfront, HIT, HIT", "fastly" },
+	{ "CloudFront over Fastly: the last word is CloudFront's",
+		FASTLY CLOUDFRONT "X-Cache: HIT, HIT, Miss from cloudfront", "cloudfront" },
 	{ "Fastly without a word", FASTLY, "fastly" },
-	{ "a last X-Served-By of the customer's own is no Fastly", "X-Served-By: cache-fra1-FRA, web-1\nX-Cache: HIT",
-		"generic" },
+	{ "a last X-Served-By of the customer's own is no Fastly",
+		"X-Served-By: cache-fra1-FRA, web-1\nX-Cache: HIT", "generic" },
 	{ "a node's site is written in capitals", "X-Served-By: cache-fra1-fra\nX-Cache: HIT", "generic" },
 	{ "CloudFront by its Via", "Via: 1.1 abc.cloudfront.net (CloudFront)", "cloudfront" },
 	{ "CloudFront by any header of its own", "X-Amz-Cf-Id: abc==", "cloudfront" },
 	{ "CloudFront over Imperva", CLOUDFRONT "X-Iinfo: 1-2-3 NNNN", "cloudfront" },
-	{ "Akamai over Azure", "Akamai-GRN: 0.17d62c17.1.a\nX-MSEdge-Ref: Ref A: 1 Ref B: SIN30EDGE0113 Ref C: 2", "akamai" },
+	{ "Akamai over Azure",
+		"Akamai-GRN: 0.17d62c17.1.a\nX-MSEdge-Ref: Ref A: 1 Ref B: SIN30EDGE0113 Ref C: 2",
+		"akamai" },
 	{ "Akamai by the machine in X-Cache", "X-Cache: TCP_HIT from a1-2-3-4.deploy.example (x)", "akamai" },
 	{ "a host that only looks like one", "X-Cache: HIT from a1-2-3.example", "generic" },
 	{ "nor this one", "X-Cache: HIT from a1234-2-3-4.example", "generic" },
@@ -48,12 +51,15 @@ static const struct {
 	{ "Google: the last member of Via", "Via: 1.1 varnish, 1.1 google", "google" },
 	{ "the last one counts: Varnish", "Via: 1.1 google, 1.1 varnish", "varnish" },
 	{ "Via before Server", "Via: 1.1 varnish\nServer: ATS/9.2.13", "varnish" },
-	{ "a last member of no known make leaves it to Server", "Via: 1.1 varnish, 1.1 vegur\nServer: ATS/9.2.13", "ats" },
-	{ "and to headers of one's own after that", "Via: 1.1 vegur\nServer: nginx\nX-Varnish: 5", "varnish" },
+	{ "a last member of no known make leaves it to Server",
+		"Via: 1.1 varnish, 1.1 vegur\nServer: ATS/9.2.13", "ats" },
+	{ "and to headers of one's own after that", "Via: 1.1 vegur\nServer: nginx\nX-Varnish: 5",
+		"varnish" },
 	{ "Varnish named in the comment", "Via: 1.1 host1 (Varnish/7.1)", "varnish" },
 	{ "Squid", "Via: 1.1 host1:3128 (squid/4.10)", "squid" },
 	{ "Istio's Envoy", "Server: istio-envoy", "envoy" },
-	{ "Envoy where Server passes through", "Server: gunicorn\nX-Envoy-Upstream-Service-Time: 1", "envoy" },
+	{ "Envoy where Server passes through", "Server: gunicorn\nX-Envoy-Upstream-Service-Time: 1",
+		"envoy" },
 	{ "a header that merely begins so is not of the family", "X-Envoy-: 1", "none" },
 	{ "Souin before Varnish", "Cache-Status: Souin; hit\nX-Varnish: 5", "souin" },
 	{ "nginx as a server names no cache", "Server: nginx\nAge: 4", "none" },
@@ -82,38 +88,60 @@ static const struct {
 		"edge:HIT:cache-fra-etou8220141-FRA shield:UNKNOWN:cache-iad-kiad7000130-IAD" },
 	{ "no word at all", FASTLY "Age: 5",
 		"edge:UNKNOWN:cache-fra-etou8220141-FRA shield:UNKNOWN:cache-iad-kiad7000130-IAD" },
-	{ "three nodes: all further ones are shields", "X-Served-By: cache-a1-IAD, cache-b1-IAD, cache-c1-FRA\nX-Cache: HIT, MISS, MISS",
+	{ "three nodes: all further ones are shields",
+		"X-Served-By: cache-a1-IAD, cache-b1-IAD, cache-c1-FRA\nX-Cache: HIT, MISS, MISS",
 		"edge:MISS:cache-c1-FRA shield:MISS:cache-b1-IAD shield:HIT:cache-a1-IAD" },
-	{ "Cloudflare over Fastly: inner, as it is another vendor", "CF-Ray: 1-LHR\n" FASTLY "X-Cache: MISS, HIT",
+	{ "Cloudflare over Fastly: inner, as it is another vendor",
+		"CF-Ray: 1-LHR\n" FASTLY "X-Cache: MISS, HIT",
 		"edge:NONE:LHR inner:HIT:cache-fra-etou8220141-FRA inner:MISS:cache-iad-kiad7000130-IAD" },
-	{ "Cloudflare over CloudFront", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nX-Cache: Hit from cloudfront\nX-Amz-Cf-Pop: LHR3-C1",
+	{ "Cloudflare over CloudFront",
+		"CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nX-Cache: Hit from cloudfront\nX-Amz-Cf-Pop: LHR3-C1",
 		"edge:MISS:LHR inner:HIT:LHR3-C1" },
-	{ "Cloudflare over Vercel", "CF-Ray: 1-LHR\nCF-Cache-Status: DYNAMIC\nX-Vercel-Cache: HIT\nX-Vercel-Id: lhr1::a-1-b",
+	{ "Cloudflare over Vercel",
+		"CF-Ray: 1-LHR\nCF-Cache-Status: DYNAMIC\nX-Vercel-Cache: HIT\nX-Vercel-Id: lhr1::a-1-b",
 		"edge:DYNAMIC:LHR inner:HIT:lhr1" },
-	{ "Cloudflare over Netlify", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nCache-Status: \"Netlify Durable\"; fwd=miss, \"Netlify Edge\"; hit",
+	{ "Cloudflare over Netlify",
+		"CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nCache-Status: \"Netlify Durable\"; fwd=miss, "
+		"\"Netlify Edge\"; hit",
 		"edge:MISS:LHR inner:HIT:- inner:MISS:-" },
 	{ "Cloudflare over Varnish", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nVia: 1.1 varnish\nX-Varnish: 2 1",
 		"edge:MISS:LHR inner:HIT:-" },
-	{ "Cloudflare over nginx", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nX-Proxy-Cache: HIT", "edge:MISS:LHR inner:HIT:-" },
-	{ "Cloudflare over Traffic Server", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nVia: http/1.1 t1:80 (ApacheTrafficServer/9 [cHs f ])",
+	{ "Cloudflare over nginx", "CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nX-Proxy-Cache: HIT",
+		"edge:MISS:LHR inner:HIT:-" },
+	{ "Cloudflare over Traffic Server",
+		"CF-Ray: 1-LHR\nCF-Cache-Status: MISS\nVia: http/1.1 t1:80 (ApacheTrafficServer/9 [cHs f ])",
 		"edge:MISS:LHR inner:HIT:t1" },
 	{ "X-Proxy-Cache beside X-Cache is no tier", "X-Cache: HIT\nX-Proxy-Cache: MISS", "edge:HIT:-" },
-	{ "a stacked CDN that tells no status is no tier", "CF-Ray: 1-LHR\nVia: 1.1 google\nX-Iinfo: 1", "edge:NONE:LHR" },
-	{ "CloudFront twice, one pop", "Via: 1.1 a.cloudfront.net (CloudFront), 1.1 b.cloudfront.net (CloudFront)\nX-Amz-Cf-Pop: FRA2-C2\nX-Cache: Miss from cloudfront",
+	{ "a stacked CDN that tells no status is no tier", "CF-Ray: 1-LHR\nVia: 1.1 google\nX-Iinfo: 1",
+		"edge:NONE:LHR" },
+	{ "CloudFront twice, one pop",
+		"Via: 1.1 a.cloudfront.net (CloudFront), 1.1 b.cloudfront.net (CloudFront)\nX-Amz-Cf-Pop: "
+		"FRA2-C2\nX-Cache: Miss from cloudfront",
 		"edge:MISS:FRA2-C2 inner:UNKNOWN:-" },
-	{ "Azure: the region's cache hit", "X-Azure-Ref: 2\nX-Cache: TCP_REMOTE_HIT", "edge:MISS:- shield:HIT:-" },
-	{ "Akamai over a cache that says a word", "X-Akamai-Transformed: 9\nX-Cache: HIT", "edge:UNKNOWN:- inner:HIT:-" },
-	{ "Akamai: a parent, and a cache behind it", "X-Cache: HIT from web1, TCP_MISS from a1-2-3-4.x (y)\nX-Cache-Remote: TCP_HIT from a5-6-7-8.x (y)",
+	{ "Azure: the region's cache hit", "X-Azure-Ref: 2\nX-Cache: TCP_REMOTE_HIT",
+		"edge:MISS:- shield:HIT:-" },
+	{ "Akamai over a cache that says a word", "X-Akamai-Transformed: 9\nX-Cache: HIT",
+		"edge:UNKNOWN:- inner:HIT:-" },
+	{ "Akamai: a parent, and a cache behind it",
+		"X-Cache: HIT from web1, TCP_MISS from a1-2-3-4.x (y)\nX-Cache-Remote: TCP_HIT from "
+		"a5-6-7-8.x (y)",
 		"edge:MISS:a1-2-3-4 shield:HIT:a5-6-7-8 inner:HIT:web1" },
-	{ "StackPath: a word for each site", "X-HW: 1.a.se2.t,1.b.at2.r\nX-Cache: MISS, HIT", "edge:HIT:a.se2 shield:MISS:b.at2" },
-	{ "Alibaba: letters where X-Cache is missing", "EagleId: 1\nVia: c1.l2x[1,200-0,M], c2.l2x[1,0], c3.cn9[0,200-0,H], c4.cn9[0,0]",
+	{ "StackPath: a word for each site", "X-HW: 1.a.se2.t,1.b.at2.r\nX-Cache: MISS, HIT",
+		"edge:HIT:a.se2 shield:MISS:b.at2" },
+	{ "Alibaba: letters where X-Cache is missing",
+		"EagleId: 1\nVia: c1.l2x[1,200-0,M], c2.l2x[1,0], c3.cn9[0,200-0,H], c4.cn9[0,0]",
 		"edge:HIT:c4.cn9 shield:MISS:c2.l2x" },
-	{ "Alibaba: brackets that never close", "EagleId: 1\nX-Cache: HIT\nVia: c1.l2x[1,200-0,M], c4.cn9[0,0", "edge:HIT:c4.cn9 shield:MISS:c1.l2x" },
-	{ "ATS: the whole chain by its codes", "Via: http/1.1 a (ApacheTrafficServer/9 [cHs f ]), http/1.1 b (ApacheTrafficServer/9 [cMs f ])",
+	{ "Alibaba: brackets that never close",
+		"EagleId: 1\nX-Cache: HIT\nVia: c1.l2x[1,200-0,M], c4.cn9[0,0",
+		"edge:HIT:c4.cn9 shield:MISS:c1.l2x" },
+	{ "ATS: the whole chain by its codes",
+		"Via: http/1.1 a (ApacheTrafficServer/9 [cHs f ]), http/1.1 b (ApacheTrafficServer/9 [cMs f "
+		"])",
 		"edge:MISS:b inner:HIT:a" },
 	{ "Wikimedia's newest form", "Server: ATS/9\nX-Cache: cp2016 hit/1, cp4017 pass, cp4009 hit/1079439",
 		"edge:HIT:cp4009 inner:BYPASS:cp4017 inner:HIT:cp2016" },
-	{ "no more tiers than an observation holds, the nearest ones", "X-Cache: MISS, MISS, MISS, MISS, HIT, MISS, HIT",
+	{ "no more tiers than an observation holds, the nearest ones",
+		"X-Cache: MISS, MISS, MISS, MISS, HIT, MISS, HIT",
 		"edge:HIT:- inner:MISS:- inner:HIT:- inner:MISS:- inner:MISS:- inner:MISS:-" },
 };
 
@@ -140,16 +168,20 @@ static void test_words(void **state)
 		const char *words;
 		enum cache_status status;
 	} cases[] = {
-		{ "HIT|Hit|hit from host|PRERENDER|TCP_HIT|TCP_MEM_HIT|TCP_IMS_HIT|TCP_NEGATIVE_HIT|HIT-CLUSTER|hit/12|Hit (1)",
+		{ "HIT|Hit|hit from "
+		  "host|PRERENDER|TCP_HIT|TCP_MEM_HIT|TCP_IMS_HIT|TCP_NEGATIVE_HIT|HIT-CLUSTER|hit/12|Hit "
+		  "(1)",
 			CACHE_HIT },
 		{ "MISS|TCP_MISS|SCARCE|miss from x|MISS TCP_MISS dirn:-2:-2", CACHE_MISS },
 		{ "EXPIRED|TCP_REFRESH_MISS|MISS TCP_REFRESH_MISS dirn:-2", CACHE_EXPIRED },
 		{ "REVALIDATED|RefreshHit from cloudfront|TCP_REFRESH_HIT|REVALIDATE", CACHE_REVALIDATED },
 		{ "STALE|TCP_REFRESH_FAIL_HIT|HitStale|grace", CACHE_STALE },
 		{ "UPDATING", CACHE_UPDATING },
-		{ "BYPASS|pass|IGNORED|PRIVATE_NOSTORE|CONFIG_NOCACHE|NotCacheable from child", CACHE_BYPASS },
+		{ "BYPASS|pass|IGNORED|PRIVATE_NOSTORE|CONFIG_NOCACHE|NotCacheable from child",
+			CACHE_BYPASS },
 		{ "DYNAMIC", CACHE_DYNAMIC },
-		{ "GENERATED|int|LambdaGeneratedResponse from cloudfront|FunctionGeneratedResponse|Constructed|Redirect",
+		{ "GENERATED|int|LambdaGeneratedResponse from "
+		  "cloudfront|FunctionGeneratedResponse|Constructed|Redirect",
 			CACHE_GENERATED },
 		{ "ERROR|Error from cloudfront|TCP_DENIED|TCP_COOKIE_DENY", CACHE_ERROR },
 		{ "NONE", CACHE_NONE },
@@ -177,17 +209,24 @@ static void test_places_and_iata(void **state)
 		{ "a vendor's own code does not (Ashburn)", "X-Served-By: cache-wdc1-WDC", "WDC", "" },
 		{ "Vercel writes it small", "X-Vercel-Id: hkg1::a-1-b", "hkg1", "HKG" },
 		{ "Vercel's id without a place", "X-Vercel-Id: a-1-b", "", "" },
-		{ "Azure: Ref B", "X-MSEdge-Ref: Ref A: 1 Ref B: STOEDGE0417 Ref C: 2", "STOEDGE0417", "STO" },
-		{ "Azure: an old reference that is not base64", "X-Azure-Ref: 0NGlUYgAAAADpVziXMDlkTKGri!!0oPwCQVRMMzMxMDAwMTEwMDMxADJk", "", "" },
-		{ "Azure: one that ends before its NUL", "X-Azure-Ref: 0NGlUYgAAAADpVziXMDlkTKGriNM0oPwCQVRMMzMxMDAw", "", "" },
+		{ "Azure: Ref B", "X-MSEdge-Ref: Ref A: 1 Ref B: STOEDGE0417 Ref C: 2", "STOEDGE0417",
+			"STO" },
+		{ "Azure: an old reference that is not base64",
+			"X-Azure-Ref: 0NGlUYgAAAADpVziXMDlkTKGri!!0oPwCQVRMMzMxMDAwMTEwMDMxADJk", "", "" },
+		{ "Azure: one that ends before its NUL",
+			"X-Azure-Ref: 0NGlUYgAAAADpVziXMDlkTKGriNM0oPwCQVRMMzMxMDAw", "", "" },
 		{ "Azure: one that is too short", "X-Azure-Ref: 0NGlUYgAAAADpVz", "", "" },
 		{ "Edgecast's sites only look like IATA codes", "Server: ECS (arn/45E8)", "arn", "" },
 		{ "Akamai: address", "Akamai-Server-IP: 23.44.214.23", "a23-44-214-23", "" },
-		{ "Akamai: the same, little-endian in hex", "Akamai-GRN: 0.17d62c17.1720670453.c346c4c3", "a23-44-214-23", "" },
-		{ "Akamai: no address", "Akamai-Server-IP: 23.44.214.256\nAkamai-GRN: 0.17d62g17.1.c", "", "" },
+		{ "Akamai: the same, little-endian in hex", "Akamai-GRN: 0.17d62c17.1720670453.c346c4c3",
+			"a23-44-214-23", "" },
+		{ "Akamai: no address", "Akamai-Server-IP: 23.44.214.256\nAkamai-GRN: 0.17d62g17.1.c", "",
+			"" },
 		{ "Akamai: too many parts", "Akamai-Server-IP: 1.2.3.4.5", "", "" },
-		{ "POP before X-Edge-Location before a host", "X-Cache: HIT from h1\nX-Edge-Location: e1\nPOP: p1", "p1", "" },
-		{ "X-Edge-Location before a host", "X-Cache: HIT from h1\nX-Edge-Location: Los Angeles, US", "Los Angeles, US", "" },
+		{ "POP before X-Edge-Location before a host",
+			"X-Cache: HIT from h1\nX-Edge-Location: e1\nPOP: p1", "p1", "" },
+		{ "X-Edge-Location before a host", "X-Cache: HIT from h1\nX-Edge-Location: Los Angeles, US",
+			"Los Angeles, US", "" },
 		{ "a host, without its port", "X-Cache: HIT from h1:3128", "h1", "" },
 		{ "UTF-8 is a name", "X-Cache: HIT\nPOP: M\xc3\xbcnchen", "M\xc3\xbcnchen", "" },
 		{ "what is not UTF-8 was not said", "X-Cache: HIT\nPOP: M\xfcnchen", "", "" },
@@ -206,7 +245,8 @@ static void test_iata_codes(void **state)
 {
 	(void)state;
 	static const char *const known[] = { "AAA", "FRA", "LHR", "NRT", "TYO", "STO", "LON", "ZZV" };
-	static const char *const unknown[] = { "WDC", "QWJ", "ZZZ", "fra", "F1A", "\0\0\0", "[[[", "\xff\xff\xff" };
+	static const char *const unknown[] = { "WDC", "QWJ", "ZZZ", "fra", "F1A", "\0\0\0", "[[[",
+		"\xff\xff\xff" };
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (!iata_known(known[i]))
 			fail_msg("%s is a code", known[i]);
@@ -223,23 +263,28 @@ static void test_the_configured_place_wins(void **state)
 	} cases[] = {
 		{ "one's own nginx", "X-Edge: fra\nX-Cache-Status: HIT", NULL, "self:fra", "edge:HIT:fra" },
 		{ "no word", "X-Edge: fra", NULL, "self:fra", "edge:UNKNOWN:fra" },
-		{ "two caches in a row: the last line is the nearest", "X-Edge: shield\nX-Cache: HIT\nx-edge: fra\nX-Cache: MISS",
-			NULL, "self:fra", "edge:MISS:fra inner:HIT:-" },
-		{ "in one line too", "X-Edge: shield, fra\nX-Cache: HIT, MISS", NULL, "self:fra", "edge:MISS:fra inner:HIT:-" },
-		{ "one's own Varnish that shows X-Varnish only", "X-Edge: fra\nVia: 1.1 varnish\nX-Varnish: 2 1", NULL, "self:fra",
-			"edge:HIT:fra" },
-		{ "one's own nginx in front of one's own Varnish", "X-Edge: fra\nVia: 1.1 varnish\nX-Varnish: 2 1\nX-Cache-Status: MISS",
-			NULL, "self:fra", "edge:MISS:fra inner:HIT:-" },
+		{ "two caches in a row: the last line is the nearest",
+			"X-Edge: shield\nX-Cache: HIT\nx-edge: fra\nX-Cache: MISS", NULL, "self:fra",
+			"edge:MISS:fra inner:HIT:-" },
+		{ "in one line too", "X-Edge: shield, fra\nX-Cache: HIT, MISS", NULL, "self:fra",
+			"edge:MISS:fra inner:HIT:-" },
+		{ "one's own Varnish that shows X-Varnish only",
+			"X-Edge: fra\nVia: 1.1 varnish\nX-Varnish: 2 1", NULL, "self:fra", "edge:HIT:fra" },
+		{ "one's own nginx in front of one's own Varnish",
+			"X-Edge: fra\nVia: 1.1 varnish\nX-Varnish: 2 1\nX-Cache-Status: MISS", NULL,
+			"self:fra", "edge:MISS:fra inner:HIT:-" },
 		{ "RFC 9211", "X-Edge: fra\nCache-Status: shield; hit, edge; fwd=miss", NULL, "self:fra",
 			"edge:MISS:fra inner:HIT:-" },
-		{ "a vendor by configuration", "X-Edge: FRA3\nVia: 1.1 google\nAge: 5", "google", "google:FRA3", "edge:HIT:FRA3" },
+		{ "a vendor by configuration", "X-Edge: FRA3\nVia: 1.1 google\nAge: 5", "google",
+			"google:FRA3", "edge:HIT:FRA3" },
 		{ "self, spelled out", "X-Edge: fra\nX-Cache: HIT", "self", "self:fra", "edge:HIT:fra" },
-		{ "wins over what a CDN says of itself", "X-Edge: x1\nCF-Ray: 1-LHR\nCF-Cache-Status: HIT", "cloudflare",
-			"cloudflare:x1", "edge:HIT:x1" },
-		{ "the header is not there: as if nothing were configured", "CF-Ray: 1-LHR", NULL, "cloudflare:LHR",
-			"edge:NONE:LHR" },
+		{ "wins over what a CDN says of itself", "X-Edge: x1\nCF-Ray: 1-LHR\nCF-Cache-Status: HIT",
+			"cloudflare", "cloudflare:x1", "edge:HIT:x1" },
+		{ "the header is not there: as if nothing were configured", "CF-Ray: 1-LHR", NULL,
+			"cloudflare:LHR", "edge:NONE:LHR" },
 		{ "an empty one neither", "X-Edge:\nCF-Ray: 1-LHR", NULL, "cloudflare:LHR", "edge:NONE:LHR" },
-		{ "nor one that is no clean name", "X-Edge: a\tb\x01\nCF-Ray: 1-LHR", "x", "cloudflare:LHR", "edge:NONE:LHR" },
+		{ "nor one that is no clean name", "X-Edge: a\tb\x01\nCF-Ray: 1-LHR", "x", "cloudflare:LHR",
+			"edge:NONE:LHR" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct case_headers c;
@@ -283,9 +328,11 @@ static void test_observations_are_clamped(void **state)
 	} cases[] = {
 		{ "as they are", "X-Cache: HIT\nAge: 5\nCache-Control: max-age=3", 5, -2, 0 },
 		{ "not said", "X-Cache: HIT", OBS_AGE_NONE, OBS_TTL_NONE, OBS_TTL_NONE },
-		{ "too large", "X-Cache: HIT\nCache-Control: max-age=99999999999", OBS_AGE_NONE, INT32_MAX, INT32_MAX },
-		{ "too small, and still not 'not said'", "X-Cache: HIT\nAge: 99999999999\nCache-Control: max-age=0", INT32_MAX,
-			INT32_MIN + 1, 0 },
+		{ "too large", "X-Cache: HIT\nCache-Control: max-age=99999999999", OBS_AGE_NONE, INT32_MAX,
+			INT32_MAX },
+		{ "too small, and still not 'not said'",
+			"X-Cache: HIT\nAge: 99999999999\nCache-Control: max-age=0", INT32_MAX, INT32_MIN + 1,
+			0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct case_headers c;
@@ -294,7 +341,8 @@ static void test_observations_are_clamped(void **state)
 		edge_read(cases[i].headers, &c, &e);
 		obs_init(&o);
 		cdn_fill_obs(&e, &o);
-		if (o.age_s != cases[i].age_s || o.ttl_s != cases[i].ttl_s || o.browser_ttl_s != cases[i].browser_s)
+		if (o.age_s != cases[i].age_s || o.ttl_s != cases[i].ttl_s ||
+			o.browser_ttl_s != cases[i].browser_s)
 			fail_msg("%s: %d %d %d", cases[i].says, o.age_s, o.ttl_s, o.browser_ttl_s);
 		assert_int_equal(o.n_tiers, 1);
 		assert_int_equal(o.tiers[0], CACHE_HIT);
