@@ -367,7 +367,7 @@ static void note_address(struct http *h, int fd, const char *scheme)
 	if (getsockname(fd, (struct sockaddr *)&a, &n) == 0)
 		(void)getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV);
-	(void)str_to_i64(str_of(port), &number, NULL); /* numeric, by NI_NUMERICSERV */
+	INVARIANT(str_to_i64(str_of(port), &number, NULL) == 0); /* numeric, by NI_NUMERICSERV */
 	h->port = (int)number;
 	h->loopback = address_is_loopback((struct sockaddr *)&a);
 	snprintf(h->listen_url, sizeof(h->listen_url),
