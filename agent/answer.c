@@ -9,16 +9,37 @@ static int32_t clamp_ttl(int64_t s)
 	return (int32_t)MIN(MAX(s, (int64_t)INT32_MIN + 1), (int64_t)INT32_MAX);
 }
 
+/* No header names the place. At a network's edge that is how it is; at a cache one runs oneself, or none at
+ * all, the machine is the place: caches of one make must not all fall into one cell. Unknown makes and none
+ * share a name, because a cache that only now and then says a word must not become another edge each time. */
+static void name_by_address(struct answer *a)
+{
+	static const struct {
+		const char *vendor, *shown;
+	} self_run[] = {
+		{ "none", "direct" },
+		{ "generic", "direct" },
+		{ "varnish", "varnish" },
+		{ "squid", "squid" },
+		{ "ats", "ats" },
+		{ "souin", "souin" },
+		{ "envoy", "envoy" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(self_run); i++)
+		if (str_is(a->cdn.vendor, self_run[i].vendor)) {
+			int n = snprintf(a->edge_text, sizeof(a->edge_text), "%s:%.*s", self_run[i].shown,
+				STR_ARG(a->ip));
+			a->edge = (struct str){ a->edge_text, MIN((size_t)n, sizeof(a->edge_text) - 1) };
+		}
+}
+
 static void read_edge(struct answer *a, const struct target *t, const struct headers *h)
 {
 	struct obs *o = &a->obs;
 	cdn_read(h, &t->cdn, &a->cdn);
 	a->edge = str_of(cdn_edge_name(&a->cdn, a->edge_text, sizeof(a->edge_text)));
-	if (a->ip.n > 0 && a->cdn.pop.n == 0 &&
-		(str_is(a->cdn.vendor, "generic") || str_is(a->cdn.vendor, "none"))) {
-		int n = snprintf(a->edge_text, sizeof(a->edge_text), "direct:%.*s", STR_ARG(a->ip));
-		a->edge = (struct str){ a->edge_text, MIN((size_t)n, sizeof(a->edge_text) - 1) };
-	}
+	if (a->ip.n > 0 && a->cdn.pop.n == 0)
+		name_by_address(a);
 	o->n_tiers = (uint8_t)MIN(a->cdn.n_tiers, (size_t)OBS_TIERS_MAX);
 	for (size_t i = 0; i < o->n_tiers; i++) {
 		o->tiers[i] = (uint8_t)a->cdn.tiers[i].status;

@@ -30,9 +30,9 @@ struct answer {
 	struct err why; /* when obs.fail is not FAIL_OK */
 };
 
-/* An edge nobody names, behind no CDN or behind a cache of unknown make, is the machine that answered:
- * "direct:192.0.2.7". So such a service has cells like any other, and an answer is not another cell's because
- * this time no cache said a word. */
+/* An edge nobody names is the machine that answered, where that is one's own and no network's:
+ * "direct:192.0.2.7" without a known cache, "varnish:192.0.2.7" and the like with one. So every service has
+ * cells. */
 void answer_read(struct answer *a, const struct target *t, const struct transfer *tr);
 
 #endif
