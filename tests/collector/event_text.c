@@ -1,5 +1,10 @@
 #include "event_text.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
 static void text(struct buf *out, const char *name, struct str s)
 {
 	if (s.n)
@@ -32,33 +37,37 @@ void obs_text(const struct batch *b, const struct obs *o, struct buf *out)
 	text(out, "version", batch_str(b, o->version));
 	text(out, "etag", batch_str(b, o->etag));
 	text(out, "evidence", batch_str(b, o->evidence));
-	buf_addf(out, " %s %s %d flags=%u", obs_path_name((enum obs_path)o->path), obs_fail_name((enum obs_fail)o->fail),
-		o->status, o->flags);
+	buf_addf(out, " %s %s %d flags=%u", obs_path_name((enum obs_path)o->path),
+		obs_fail_name((enum obs_fail)o->fail), o->status, o->flags);
 	for (size_t i = 0; i < o->n_tiers; i++)
 		buf_addf(out, " %s:%s", tier_kind_name((enum tier_kind)o->tier_kinds[i]),
 			cache_status_name((enum cache_status)o->tiers[i]));
 	buf_addf(out, " age=%d", o->age_s);
 	number(out, "ttl", o->ttl_s == OBS_TTL_NONE ? TIME_NONE : o->ttl_s);
 	number(out, "browser_ttl", o->browser_ttl_s == OBS_TTL_NONE ? TIME_NONE : o->browser_ttl_s);
-	buf_addf(out, " %d/%d/%d/%d/%d", o->timing.dns_us, o->timing.connect_us, o->timing.tls_us, o->timing.ttfb_us,
-		o->timing.total_us);
+	buf_addf(out, " %d/%d/%d/%d/%d", o->timing.dns_us, o->timing.connect_us, o->timing.tls_us,
+		o->timing.ttfb_us, o->timing.total_us);
 }
 
 static void service_text(const struct ev_service *s, struct buf *out)
 {
-	buf_addf(out, "service %.*s%s interval=%" PRId64 " origin=%d agents=", STR_ARG(s->name), s->removed ? " removed" : "",
-		s->interval_us, s->has_origin);
+	buf_addf(out, "service %.*s%s interval=%" PRId64 " origin=%d agents=", STR_ARG(s->name),
+		s->removed ? " removed" : "", s->interval_us, s->has_origin);
 	texts(out, "", s->agents, s->n_agents);
-	buf_addf(out, " timeout=%" PRId64 " require=%.17g coverage=%.17g min_agents=%" PRId64 " watch=%" PRId64 " grace=%" PRId64,
+	buf_addf(out,
+		" timeout=%" PRId64 " require=%.17g coverage=%.17g min_agents=%" PRId64 " watch=%" PRId64
+		" grace=%" PRId64,
 		s->timeout_us, s->require, s->min_coverage, s->min_agents, s->watch_us, s->rollout_grace_us);
 	for (size_t i = 0; i < s->n_endpoints; i++)
 		buf_addf(out, " [%.*s %.*s %s%s]", STR_ARG(s->endpoints[i].id), STR_ARG(s->endpoints[i].url),
-			s->endpoints[i].match == MATCH_PREFIX ? "prefix" : "exact", s->endpoints[i].learned ? " learned" : "");
+			s->endpoints[i].match == MATCH_PREFIX ? "prefix" : "exact",
+			s->endpoints[i].learned ? " learned" : "");
 }
 
 static void deploy_text(const struct ev_deploy *d, struct buf *out)
 {
-	buf_addf(out, "deploy %.*s of %.*s version %.*s", STR_ARG(d->id), STR_ARG(d->service), STR_ARG(d->version));
+	buf_addf(out, "deploy %.*s of %.*s version %.*s", STR_ARG(d->id), STR_ARG(d->service),
+		STR_ARG(d->version));
 	text(out, "source", d->source);
 	text(out, "revision", d->revision);
 	text(out, "digest", d->digest);
@@ -87,8 +96,9 @@ static void purge_text(const struct ev_purge *p, struct buf *out)
 static void observations_text(const struct ev_observations *o, struct buf *out)
 {
 	const struct batch *b = o->batch;
-	buf_addf(out, "observations of %.*s by %.*s in %.*s %016" PRIx64 ":%" PRIu64 " uncertainty=%" PRId64, STR_ARG(b->service),
-		STR_ARG(b->agent), STR_ARG(b->region), b->epoch, b->number, o->clock_uncertainty_us);
+	buf_addf(out, "observations of %.*s by %.*s in %.*s %016" PRIx64 ":%" PRIu64 " uncertainty=%" PRId64,
+		STR_ARG(b->service), STR_ARG(b->agent), STR_ARG(b->region), b->epoch, b->number,
+		o->clock_uncertainty_us);
 	for (size_t i = 0; i < b->n_obs; i++) {
 		buf_addf(out, "\n");
 		obs_text(b, &b->obs[i], out);
@@ -106,7 +116,8 @@ void event_text(const struct event *ev, struct buf *out)
 		deploy_text(&ev->deploy, out);
 		break;
 	case EV_DEPLOY_PATCH:
-		buf_addf(out, "deploy_patch %.*s%s", STR_ARG(ev->deploy_patch.id), ev->deploy_patch.aborted ? " aborted" : "");
+		buf_addf(out, "deploy_patch %.*s%s", STR_ARG(ev->deploy_patch.id),
+			ev->deploy_patch.aborted ? " aborted" : "");
 		number(out, "live", ev->deploy_patch.live_at_us);
 		break;
 	case EV_PURGE:
@@ -128,7 +139,8 @@ void event_text(const struct event *ev, struct buf *out)
 		buf_addf(out, "%s", ev->agent.clock_suspect ? " clock_suspect" : "");
 		break;
 	case EV_INNER:
-		buf_addf(out, "%.*s of %.*s %.*s", STR_ARG(ev->inner.type), STR_ARG(ev->inner.service), STR_ARG(ev->inner.json));
+		buf_addf(out, "%.*s of %.*s %.*s", STR_ARG(ev->inner.type), STR_ARG(ev->inner.service),
+			STR_ARG(ev->inner.json));
 		break;
 	case EV_COLLECTOR:
 		buf_addf(out, "collector");
@@ -141,4 +153,33 @@ void event_text(const struct event *ev, struct buf *out)
 	number(out, "at", ev->at_us);
 	number(out, "received", ev->received_at_us);
 	number(out, "position", ev->position);
+}
+
+void survives_an_export(struct entry_reader *r, const struct entry *e, const char *says)
+{
+	struct entry_reader *back = entry_reader_new();
+	struct event ev;
+	struct err err = { 0 };
+	struct buf lines, want, got;
+	buf_init(&lines, 100000);
+	buf_init(&want, 100000);
+	buf_init(&got, 100000);
+	if (entry_to_event(r, e, &ev, &err) < 0)
+		fail_msg("%s: %s", says, err.text);
+	event_text(&ev, &want);
+	if (entry_to_lines(r, e, &lines, &err) < 0)
+		fail_msg("%s: %s", says, err.text);
+	struct str line, rest = buf_str(&lines);
+	assert_true(str_cut(&rest, '\n', &line) && rest.n == 0);
+	if (entry_from_line(back, line, 1, TIME_NONE, &ev, &err) < 0)
+		fail_msg("%s: %s", says, err.text);
+	assert_int_equal(entry_line_position(back), e->position);
+	ev.position = entry_line_position(back);
+	event_text(&ev, &got);
+	if (!str_eq(buf_str(&got), buf_str(&want)))
+		fail_msg("%s: stored\n%s\nreplayed\n%s", says, want.p, got.p);
+	buf_fini(&lines);
+	buf_fini(&want);
+	buf_fini(&got);
+	entry_reader_free(back);
 }

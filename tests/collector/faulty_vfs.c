@@ -74,7 +74,8 @@ static int on_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 
 static int on_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-	return fails(FAULT_TRUNCATE) ? SQLITE_IOERR_TRUNCATE : real_of(f)->pMethods->xTruncate(real_of(f), size);
+	return fails(FAULT_TRUNCATE) ? SQLITE_IOERR_TRUNCATE
+				     : real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
 static int on_sync(sqlite3_file *f, int flags)
@@ -119,7 +120,8 @@ static int on_device(sqlite3_file *f)
 
 static int on_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **ret)
 {
-	return fails(FAULT_SHM) ? SQLITE_IOERR_SHMMAP : real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, ret);
+	return fails(FAULT_SHM) ? SQLITE_IOERR_SHMMAP
+				: real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, ret);
 }
 
 static int on_shm_lock(sqlite3_file *f, int offset, int n, int flags)

@@ -75,7 +75,9 @@ struct entry entry_batch(const char *agent, uint64_t number, const char *salt)
 
 struct entry entry_event(enum entry_kind kind, const char *service, const char *json)
 {
-	return (struct entry){ .kind = kind, .received_at_us = T0, .service = str_of(service), .bytes = str_of(json) };
+	return (struct entry){
+		.kind = kind, .received_at_us = T0, .service = str_of(service), .bytes = str_of(json)
+	};
 }
 
 static int64_t put(struct store *st, struct entry *e, int64_t received_at_us)

@@ -14,10 +14,11 @@ struct fixture {
 void fixture_start(struct fixture *f); /* an empty directory, nothing open */
 void fixture_open(struct fixture *f);  /* opens the writer, which must work */
 void fixture_close(struct fixture *f);
-void fixture_end(struct fixture *f);   /* closes, and removes the directory */
+void fixture_end(struct fixture *f); /* closes, and removes the directory */
 struct store *fixture_reader(struct fixture *f);
 
-/* A batch of agent "a1" unless said otherwise; its bytes are made up, and different for each number and salt. */
+/* A batch of agent "a1" unless said otherwise; its bytes are made up, and different for each number and salt.
+ */
 struct entry entry_batch(const char *agent, uint64_t number, const char *salt);
 struct entry entry_event(enum entry_kind kind, const char *service, const char *json);
 /* In a group of their own, at a received_at. The position is given back. */

@@ -1,4 +1,5 @@
-/* Journal entries as JSON: what each line means, that an export means the same as what was stored, and what is refused. */
+/* Journal entries as JSON: what each line means, that an export means the same as what was stored, and what
+ * is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +13,10 @@
 
 #define T0 INT64_C(1772359200000000) /* 2026-03-01T10:00:00Z */
 
-static const char service_line[] =
-	"{\"type\":\"service\",\"service\":\"shop\",\"endpoints\":[{\"id\":\"v\",\"url\":\"https://shop.example/version\"},{\"id\":\"w\"}]}";
-static const char other_line[] = "{\"type\":\"service\",\"service\":\"other\",\"endpoints\":[{\"id\":\"w\"}]}";
+static const char service_line[] = "{\"type\":\"service\",\"service\":\"shop\",\"endpoints\":[{\"id\":\"v\","
+				   "\"url\":\"https://shop.example/version\"},{\"id\":\"w\"}]}";
+static const char other_line[] =
+	"{\"type\":\"service\",\"service\":\"other\",\"endpoints\":[{\"id\":\"w\"}]}";
 
 static void tell(struct entry_reader *r, const char *line)
 {
@@ -28,6 +30,7 @@ static void tell(struct entry_reader *r, const char *line)
 
 static void each_line_means_what_it_says(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *says, *line, *want;
 	} cases[] = {
@@ -86,6 +89,7 @@ static void each_line_means_what_it_says(void **state)
 		{ "time", "{\"type\":\"clock\",\"at\":1772359200000000}", "clock" },
 		{ "keys of a later version are passed over", "{\"type\":\"clock\",\"phase_of_the_moon\":{\"is\":[\"full\"]}}", "clock" },
 	};
+	/* clang-format on */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct entry_reader *r = entry_reader_new();
 		struct event ev;
@@ -107,6 +111,7 @@ static void each_line_means_what_it_says(void **state)
 
 static void an_observation_says_what_was_seen_or_shows_the_headers(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *says, *rest, *want;
 	} cases[] = {
@@ -141,6 +146,7 @@ static void an_observation_says_what_was_seen_or_shows_the_headers(void **state)
 			"edge=direct:192.0.2.7 ip=192.0.2.7 version=v1 edge ok 200 flags=0 age=-1 ttl=none browser_ttl=none "
 			"-1/-1/-1/-1/-1" },
 	};
+	/* clang-format on */
 	struct entry_reader *r = entry_reader_new();
 	tell(r, service_line);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -150,12 +156,15 @@ static void an_observation_says_what_was_seen_or_shows_the_headers(void **state)
 		struct buf got, want;
 		buf_init(&got, 10000);
 		buf_init(&want, 10000);
-		snprintf(line, sizeof(line), "{\"type\":\"observation\",\"at\":1772359200000000,\"endpoint\":\"v\",\"agent\":\"a1\",%s}",
+		snprintf(line, sizeof(line),
+			"{\"type\":\"observation\",\"at\":1772359200000000,\"endpoint\":\"v\",\"agent\":"
+			"\"a1\",%s}",
 			cases[i].rest);
 		if (entry_from_line(r, str_of(line), 5, T0, &ev, &err) < 0)
 			fail_msg("%s: %s", cases[i].says, err.text);
 		assert_int_equal(ev.kind, EV_OBSERVATIONS);
-		assert_true(str_is(ev.observations.batch->service, "shop") && str_is(ev.observations.batch->agent, "a1"));
+		assert_true(str_is(ev.observations.batch->service, "shop") &&
+			    str_is(ev.observations.batch->agent, "a1"));
 		obs_text(ev.observations.batch, &ev.observations.batch->obs[0], &got);
 		buf_addf(&want, " at=%" PRId64 " endpoint=v %s", T0, cases[i].want);
 		if (!str_eq(buf_str(&got), buf_str(&want)))
@@ -186,17 +195,21 @@ static void times_of_a_line(void **state)
 		char line[200];
 		struct event ev;
 		struct err err = { 0 };
-		snprintf(line, sizeof(line), "{\"type\":\"clock\"%s%s}", cases[i].times[0] ? "," : "", cases[i].times);
+		snprintf(line, sizeof(line), "{\"type\":\"clock\"%s%s}", cases[i].times[0] ? "," : "",
+			cases[i].times);
 		if (entry_from_line(r, str_of(line), 1, 100 * US_PER_S, &ev, &err) < 0)
 			fail_msg("%s: %s", cases[i].says, err.text);
-		if (ev.at_us != cases[i].at_s * US_PER_S || ev.received_at_us != cases[i].received_s * US_PER_S)
-			fail_msg("%s: at %" PRId64 ", received %" PRId64, cases[i].says, ev.at_us, ev.received_at_us);
+		if (ev.at_us != cases[i].at_s * US_PER_S ||
+			ev.received_at_us != cases[i].received_s * US_PER_S)
+			fail_msg("%s: at %" PRId64 ", received %" PRId64, cases[i].says, ev.at_us,
+				ev.received_at_us);
 	}
 	entry_reader_free(r);
 }
 
 static void bad_lines_name_the_place(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *line, *want;
 	} cases[] = {
@@ -297,6 +310,7 @@ static void bad_lines_name_the_place(void **state)
 		{ "{\"type\":\"observation\",\"endpoint\":\"v\",\"agent\":\"a\",\"path\":\"shortcut\"}",
 			"observation: \"path\": want one of edge, origin; got \"shortcut\"" },
 	};
+	/* clang-format on */
 	struct entry_reader *r = entry_reader_new();
 	tell(r, service_line);
 	tell(r, other_line);
@@ -316,37 +330,9 @@ static void bad_lines_name_the_place(void **state)
 
 /* -- there and back -- */
 
-static void compare(struct entry_reader *r, const struct entry *e, const char *says)
-{
-	struct entry_reader *back = entry_reader_new();
-	struct event ev;
-	struct err err = { 0 };
-	struct buf lines, want, got;
-	buf_init(&lines, 100000);
-	buf_init(&want, 100000);
-	buf_init(&got, 100000);
-	if (entry_to_event(r, e, &ev, &err) < 0)
-		fail_msg("%s: %s", says, err.text);
-	event_text(&ev, &want);
-	if (entry_to_lines(r, e, &lines, &err) < 0)
-		fail_msg("%s: %s", says, err.text);
-	struct str line, rest = buf_str(&lines);
-	assert_true(str_cut(&rest, '\n', &line) && rest.n == 0);
-	if (entry_from_line(back, line, 1, TIME_NONE, &ev, &err) < 0)
-		fail_msg("%s: %s", says, err.text);
-	assert_int_equal(entry_line_position(back), e->position);
-	ev.position = entry_line_position(back);
-	event_text(&ev, &got);
-	if (!str_eq(buf_str(&got), buf_str(&want)))
-		fail_msg("%s: stored\n%s\nreplayed\n%s", says, want.p, got.p);
-	buf_fini(&lines);
-	buf_fini(&want);
-	buf_fini(&got);
-	entry_reader_free(back);
-}
-
 static void json_entries_survive_an_export(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		enum entry_kind kind;
 		const char *json;
@@ -366,11 +352,15 @@ static void json_entries_survive_an_export(void **state)
 		{ ENTRY_CLOCK, "{\"type\":\"clock\"}" },
 		{ ENTRY_OBSERVATION, "{\"type\":\"observation\",\"service\":\"shop\",\"endpoint\":\"v\",\"agent\":\"a\",\"at\":5,\"version\":\"v1\"}" },
 	};
+	/* clang-format on */
 	struct entry_reader *r = entry_reader_new();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct entry e = { .position = 40 + (int64_t)i, .received_at_us = T0 + 3, .kind = cases[i].kind,
-			.service = STR("shop"), .bytes = str_of(cases[i].json) };
-		compare(r, &e, cases[i].json);
+		struct entry e = { .position = 40 + (int64_t)i,
+			.received_at_us = T0 + 3,
+			.kind = cases[i].kind,
+			.service = STR("shop"),
+			.bytes = str_of(cases[i].json) };
+		survives_an_export(r, &e, cases[i].json);
 	}
 	entry_reader_free(r);
 }
@@ -378,6 +368,7 @@ static void json_entries_survive_an_export(void **state)
 /* A damaged or foreign entry is an error with its position, never a crash. */
 static void bad_entries_name_their_position(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		enum entry_kind kind;
 		const char *bytes, *want;
@@ -386,10 +377,15 @@ static void bad_entries_name_their_position(void **state)
 		{ ENTRY_DEPLOY, "{\"service\":\"s\"}", "entry 7: deploy: \"version\": missing" },
 		{ ENTRY_BATCH, "not zstd", "entry 7: batch 3 of 'a1': " },
 	};
+	/* clang-format on */
 	struct entry_reader *r = entry_reader_new();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct entry e = { .position = 7, .kind = cases[i].kind, .bytes = str_of(cases[i].bytes), .agent = STR("a1"),
-			.number = 3, .raw_size = 100 };
+		struct entry e = { .position = 7,
+			.kind = cases[i].kind,
+			.bytes = str_of(cases[i].bytes),
+			.agent = STR("a1"),
+			.number = 3,
+			.raw_size = 100 };
 		struct event ev;
 		struct buf out;
 		struct err err = { 0 };
@@ -417,10 +413,18 @@ static void every_result_of_a_batch_survives_an_export(void **state)
 	for (int round = 0; round < 60; round++) {
 		struct err err = { 0 };
 		struct event ev, from_line;
-		const struct batch *batch = round % 2 ? gen_wild_batch(&g, b, 1 + gen_below(&g, 40)) : gen_real_batch(&g, b, 100);
-		struct entry e = { .position = round + 1, .received_at_us = T0 + round, .kind = ENTRY_BATCH, .service = batch->service,
-			.agent = STR("a \"1\""), .region = STR("eu"), .epoch = gen_u64(&g), .number = gen_below(&g, 1 << 20),
-			.clock_offset_us = round % 2 ? -(int64_t)gen_below(&g, 1000) : (int64_t)gen_below(&g, 1000),
+		const struct batch *batch =
+			round % 2 ? gen_wild_batch(&g, b, 1 + gen_below(&g, 40)) : gen_real_batch(&g, b, 100);
+		struct entry e = { .position = round + 1,
+			.received_at_us = T0 + round,
+			.kind = ENTRY_BATCH,
+			.service = batch->service,
+			.agent = STR("a \"1\""),
+			.region = STR("eu"),
+			.epoch = gen_u64(&g),
+			.number = gen_below(&g, 1 << 20),
+			.clock_offset_us =
+				round % 2 ? -(int64_t)gen_below(&g, 1000) : (int64_t)gen_below(&g, 1000),
 			.clock_uncertainty_us = (int64_t)gen_below(&g, 5000) };
 		buf_clear(&sealed);
 		buf_clear(&lines);
@@ -442,10 +446,11 @@ static void every_result_of_a_batch_survives_an_export(void **state)
 			obs_text(replayed, &replayed->obs[0], &got);
 			if (!str_eq(buf_str(&got), buf_str(&want)))
 				fail_msg("stored\n%s\nreplayed\n%s", want.p, got.p);
-			assert_true(str_eq(replayed->service, stored->service) && str_eq(replayed->agent, e.agent) &&
-				    str_eq(replayed->region, e.region));
+			assert_true(str_eq(replayed->service, stored->service) &&
+				    str_eq(replayed->agent, e.agent) && str_eq(replayed->region, e.region));
 			assert_true(replayed->epoch == e.epoch && replayed->number == e.number);
-			assert_true(from_line.received_at_us == e.received_at_us && entry_line_position(back) == e.position);
+			assert_true(from_line.received_at_us == e.received_at_us &&
+				    entry_line_position(back) == e.position);
 			assert_true(from_line.observations.clock_uncertainty_us == e.clock_uncertainty_us);
 		}
 		assert_int_equal(rest.n, 0);
@@ -459,175 +464,6 @@ static void every_result_of_a_batch_survives_an_export(void **state)
 	batch_builder_free(b);
 }
 
-/* -- bodies -- */
-
-static void bodies_become_entries(void **state)
-{
-	static const struct {
-		const char *says;
-		enum entry_kind kind;
-		const char *body, *id, *want;
-	} cases[] = {
-		{ "a deploy gets its id and time", ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\"}", "d-1",
-			"{\"type\":\"deploy\",\"id\":\"d-1\",\"at\":1772359200000000,\"service\":\"shop\",\"version\":\"v2\"}" },
-		{ "an id of its own", ENTRY_DEPLOY, "{\"id\":\"mine\",\"service\":\"shop\",\"version\":\"v2\"}", "",
-			"{\"type\":\"deploy\",\"id\":\"mine\",\"at\":1772359200000000,\"service\":\"shop\",\"version\":\"v2\"}" },
-		{ "a time of its own", ENTRY_DEPLOY, "{\"type\":\"deploy\",\"service\":\"shop\",\"version\":\"v2\",\"at\":\"2026-03-01T09:00:00Z\"}", "d",
-			"{\"type\":\"deploy\",\"id\":\"d\",\"at\":1772355600000000,\"service\":\"shop\",\"version\":\"v2\"}" },
-		{ "the future is now, and flagged", ENTRY_DEPLOY,
-			"{\"service\":\"shop\",\"version\":\"v2\",\"live_at\":1772359999000000,\"started_at\":1772359100000000}", "d",
-			"{\"type\":\"deploy\",\"id\":\"d\",\"at\":1772359200000000,\"service\":\"shop\",\"version\":\"v2\","
-			"\"live_at\":1772359200000000,\"started_at\":1772359100000000,\"clamped\":[\"live_at\"]}" },
-		{ "a patch", ENTRY_DEPLOY_PATCH, "{\"aborted\":true}", "d",
-			"{\"type\":\"deploy_patch\",\"id\":\"d\",\"at\":1772359200000000,\"aborted\":true}" },
-		{ "a purge", ENTRY_PURGE, "{\"service\":\"shop\",\"patterns\":[\"/*\"]}", "p",
-			"{\"type\":\"purge\",\"id\":\"p\",\"at\":1772359200000000,\"service\":\"shop\",\"patterns\":[\"/*\"]}" },
-		{ "a purge's end", ENTRY_PURGE_PATCH, "{\"completed_at\":\"2026-03-01T09:00:00Z\"}", "p",
-			"{\"type\":\"purge_patch\",\"id\":\"p\",\"at\":1772359200000000,\"completed_at\":\"2026-03-01T09:00:00Z\"}" },
-		{ "inner layers need no id", ENTRY_PODS, "{\"service\":\"shop\",\"pods\":[{\"name\":\"p1\",\"ready\":false}]}", "",
-			"{\"type\":\"pods\",\"at\":1772359200000000,\"service\":\"shop\",\"pods\":[{\"name\":\"p1\",\"ready\":false}]}" },
-	};
-	struct entry_reader *r = entry_reader_new();
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct buf out;
-		struct err err = { 0 };
-		buf_init(&out, 4096);
-		if (entry_from_body(r, cases[i].kind, str_of(cases[i].body), str_of(cases[i].id), T0, &out, &err) < 0)
-			fail_msg("%s: %s", cases[i].says, err.text);
-		if (!str_is(buf_str(&out), cases[i].want))
-			fail_msg("%s: got\n%s\nwant\n%s", cases[i].says, out.p, cases[i].want);
-		/* and what came out is an entry */
-		struct entry e = { .position = 1, .received_at_us = T0, .kind = cases[i].kind, .bytes = buf_str(&out) };
-		compare(r, &e, cases[i].says);
-		buf_fini(&out);
-	}
-	entry_reader_free(r);
-}
-
-static void bad_bodies_name_the_json_pointer(void **state)
-{
-	static const struct {
-		enum entry_kind kind;
-		const char *body, *id, *want;
-	} cases[] = {
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"versoin\":\"v2\"}", "d", "/version: missing" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"revison\":\"x\"}", "d",
-			"/revison: unknown key, did you mean \"revision\"?" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"colour\":\"red\"}", "d", "/colour: unknown key" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"clamped\":[]}", "d", "/clamped: unknown key" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"received_at\":5}", "d", "/received_at: unknown key" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"live_at\":12.5}", "d",
-			"/live_at: want a time (RFC 3339 such as 2026-03-01T10:00:00Z, or epoch microseconds), got 12.5" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"at\":true}", "d",
-			"/at: want a time (RFC 3339 such as 2026-03-01T10:00:00Z, or epoch microseconds), got true" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"aliases\":[\"a\",7]}", "d", "/aliases/1: want text, got 7" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"values\":{\"a~/b\":[]}}", "d",
-			"/values/a~0~1b: want text, got a list" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"id\":\"x\"}", "d", "/id: is not the one in the address, 'd'" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\"}", "", "/id: missing" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"type\":\"purge\"}", "d", "/type: want \"deploy\", got \"purge\"" },
-		{ ENTRY_DEPLOY, "[]", "d", "want a JSON object" },
-		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"service\":\"other\"}", "d",
-			"not JSON: at byte 27: duplicate object key near '\"service\"'" },
-		{ ENTRY_DEPLOY_PATCH, "{\"live_ta\":5}", "d", "says nothing: want \"live_at\", or \"aborted\": true" },
-		{ ENTRY_DEPLOY_PATCH, "{\"live_at\":5,\"abortd\":true}", "d", "/abortd: unknown key, did you mean \"aborted\"?" },
-		{ ENTRY_PURGE, "{\"service\":\"shop\"}", "p",
-			"does not say what was purged: want \"patterns\", \"tags\", or \"everything\": true" },
-		{ ENTRY_MESH, "{\"service\":\"shop\",\"routes\":[{\"wieght\":3}]}", "",
-			"/routes/0/wieght: unknown key, did you mean \"weight\"?" },
-		{ ENTRY_ROLLOUT, "{\"service\":\"shop\",\"phase\":[]}", "", "/phase: want text, got a list" },
-	};
-	struct entry_reader *r = entry_reader_new();
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct buf out;
-		struct err err = { 0 };
-		buf_init(&out, 4096);
-		if (entry_from_body(r, cases[i].kind, str_of(cases[i].body), str_of(cases[i].id), T0, &out, &err) == 0)
-			fail_msg("%s: is taken", cases[i].body);
-		if (strcmp(err.text, cases[i].want) != 0)
-			fail_msg("%s: got\n%s\nwant\n%s", cases[i].body, err.text, cases[i].want);
-		assert_int_equal(out.n, 0);
-		buf_fini(&out);
-	}
-	entry_reader_free(r);
-}
-
-/* -- hostile -- */
-
-static void try_line(struct entry_reader *r, struct str line)
-{
-	struct event ev;
-	struct err err = { 0 };
-	char *exact = str_dup(line); /* ends where it ends: reading past it is seen */
-	char *heap = malloc(line.n ? line.n : 1);
-	assert_non_null(heap);
-	memcpy(heap, exact, line.n);
-	free(exact);
-	int rc = entry_from_line(r, (struct str){ heap, line.n }, 1, T0, &ev, &err);
-	assert_true(rc == 0 || err.text[0] != '\0');
-	free(heap);
-}
-
-static void sizes_are_capped(void **state)
-{
-	struct entry_reader *r = entry_reader_new();
-	struct event ev;
-	struct err err = { 0 };
-	struct buf line;
-	buf_init(&line, 2 * ENTRY_LINE_MAX);
-	for (size_t i = 0; i < ENTRY_LINE_MAX + 1; i++)
-		buf_add_char(&line, '[');
-	assert_int_equal(entry_from_line(r, buf_str(&line), 1, T0, &ev, &err), ERR_TOO_BIG);
-	assert_string_equal(err.text, "1048577 bytes of JSON, limit is 1048576");
-	line.n--;
-	assert_int_equal(entry_from_line(r, buf_str(&line), 1, T0, &ev, &err), ERR_TOO_BIG);
-	assert_string_equal(err.text, "JSON is nested deeper than 16 levels");
-
-	buf_clear(&line);
-	buf_addf(&line, "{\"type\":\"deploy\",\"service\":\"s\",\"version\":\"");
-	for (int i = 0; i < OBS_VERSION_MAX + 1; i++)
-		buf_add_char(&line, 'v');
-	buf_addf(&line, "\"}");
-	assert_int_equal(entry_from_line(r, buf_str(&line), 1, T0, &ev, &err), ERR_TOO_BIG);
-	assert_string_equal(err.text, "deploy: \"version\": has 257 bytes, limit is 256");
-
-	buf_clear(&line);
-	buf_addf(&line, "{\"type\":\"service\",\"service\":\"s\",\"agents\":[\"a\"");
-	for (int i = 0; i < ENTRY_ITEMS_MAX; i++)
-		buf_addf(&line, ",\"a\"");
-	buf_addf(&line, "]}");
-	assert_int_equal(entry_from_line(r, buf_str(&line), 1, T0, &ev, &err), ERR_TOO_BIG);
-	assert_string_equal(err.text, "service: \"agents\": has 20001 members, limit is 20000");
-	buf_fini(&line);
-	entry_reader_free(r);
-}
-
-static void nothing_that_is_cut_or_garbled_crashes(void **state)
-{
-	static const char *const lines[] = { service_line,
-		"{\"type\":\"observation\",\"at\":1772359200000000,\"endpoint\":\"v\",\"agent\":\"a1\",\"cache\":[\"hit\",\"miss\"],\"tiers\":[\"edge\","
-		"\"inner\"],\"headers\":[[\"age\",\"5\"],[\"x-cache\",\"HIT\"]],\"flags\":[\"cut\"],\"epoch\":\"0f\",\"ttl_s\":-3,\"evidence\":\"\\u00e9\"}",
-		"{\"type\":\"deploy\",\"service\":\"shop\",\"version\":\"v2\",\"aliases\":[\"a\"],\"values\":{\"v\":\"x\"},\"live_at\":\"2027-01-01T00:00:00Z\"}",
-		"{\"type\":\"purge\",\"service\":\"shop\",\"patterns\":[\"/*\"],\"tags\":[],\"soft\":false}",
-		"{\"type\":\"agent\",\"agent\":\"a\",\"location\":[1.5,-2e1]}",
-		"{\"type\":\"mesh\",\"service\":\"shop\",\"routes\":[{\"subset\":\"v2\",\"weight\":90.5}]}" };
-	struct gen g = { 77 };
-	struct entry_reader *r = entry_reader_new();
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		struct str line = str_of(lines[i]);
-		for (size_t n = 0; n <= line.n; n++)
-			try_line(r, str_first(line, n));
-		for (int round = 0; round < 3000; round++) {
-			char *text = str_dup(line);
-			for (size_t k = 1 + gen_below(&g, 3); k > 0; k--)
-				text[gen_below(&g, line.n)] = (char)(gen_often(&g, 50) ? "\"{}[]:,\\0-9e.tn "[gen_below(&g, 17)] : (int)gen_below(&g, 256));
-			try_line(r, (struct str){ text, line.n });
-			free(text);
-		}
-	}
-	entry_reader_free(r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -638,10 +474,6 @@ int main(void)
 		cmocka_unit_test(json_entries_survive_an_export),
 		cmocka_unit_test(bad_entries_name_their_position),
 		cmocka_unit_test(every_result_of_a_batch_survives_an_export),
-		cmocka_unit_test(bodies_become_entries),
-		cmocka_unit_test(bad_bodies_name_the_json_pointer),
-		cmocka_unit_test(sizes_are_capped),
-		cmocka_unit_test(nothing_that_is_cut_or_garbled_crashes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,10 +29,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define OK(call)                                                                                                       \
-	do {                                                                                                           \
-		if ((call) < 0)                                                                                        \
-			fail_msg("%s: %s", #call, err.text);                                                           \
+#define OK(call)                                                                                             \
+	do {                                                                                                 \
+		if ((call) < 0)                                                                              \
+			fail_msg("%s: %s", #call, err.text);                                                 \
 	} while (0)
 
 /* -- the journal -- */
@@ -65,7 +65,8 @@ static void what_was_appended_is_read_back(void **state)
 	struct seen seen = { 0 };
 	bool duplicate = true;
 	fixture_open(f);
-	struct entry batch = entry_batch("a1", 1, "x"), deploy = entry_event(ENTRY_DEPLOY, "shop", "{\"type\":\"deploy\"}");
+	struct entry batch = entry_batch("a1", 1, "x"),
+		     deploy = entry_event(ENTRY_DEPLOY, "shop", "{\"type\":\"deploy\"}");
 	struct entry agent = entry_event(ENTRY_AGENT, "", "{\"type\":\"agent\"}");
 	OK(store_begin(f->st, &err));
 	OK(store_append(f->st, &deploy, &duplicate, &err));
@@ -232,8 +233,9 @@ static void the_same_batch_again_is_a_duplicate_and_another_a_conflict(void **st
 	bool duplicate;
 	OK(store_begin(f->st, &err));
 	assert_int_equal(store_append(f->st, &other, &duplicate, &err), ERR_EXISTS);
-	assert_string_equal(err.text, "agent 'a1' sent batch 1 of epoch fedcba9876543210 again with other contents: is its "
-				      "machine a copy of another, or its disk restored?");
+	assert_string_equal(err.text,
+		"agent 'a1' sent batch 1 of epoch fedcba9876543210 again with other contents: is its "
+		"machine a copy of another, or its disk restored?");
 	struct entry nobody = entry_batch("", 1, "");
 	assert_int_equal(store_append(f->st, &nobody, &duplicate, &err), ERR_NONSENSE);
 }
@@ -243,17 +245,25 @@ static void the_same_batch_again_is_a_duplicate_and_another_a_conflict(void **st
 static int count_transitions(void *ctx, const struct transition *t)
 {
 	struct buf *b = ctx;
-	buf_addf(b, "%" PRId64 ".%u %.*s %.*s %.*s %s>%s %.*s/%.*s%s\n", t->key.position, t->key.seq, STR_ARG(t->service),
-		STR_ARG(t->endpoint), STR_ARG(t->edge), cell_state_name(t->from), cell_state_name(t->to), STR_ARG(t->version),
-		STR_ARG(t->expected), t->late ? " late" : "");
+	buf_addf(b, "%" PRId64 ".%u %.*s %.*s %.*s %s>%s %.*s/%.*s%s\n", t->key.position, t->key.seq,
+		STR_ARG(t->service), STR_ARG(t->endpoint), STR_ARG(t->edge), cell_state_name(t->from),
+		cell_state_name(t->to), STR_ARG(t->version), STR_ARG(t->expected), t->late ? " late" : "");
 	return 0;
 }
 
-static struct transition transition(int64_t position, uint32_t seq, int64_t at_us, const char *endpoint, const char *edge)
+static struct transition transition(
+	int64_t position, uint32_t seq, int64_t at_us, const char *endpoint, const char *edge)
 {
-	return (struct transition){ .key = { position, seq }, .at_us = at_us, .service = STR("shop"),
-		.endpoint = str_of(endpoint), .edge = str_of(edge), .from = CELL_FRESH, .to = CELL_STALE,
-		.version = STR("v1"), .expected = STR("v2"), .late = seq == 1 };
+	return (struct transition){ .key = { position, seq },
+		.at_us = at_us,
+		.service = STR("shop"),
+		.endpoint = str_of(endpoint),
+		.edge = str_of(edge),
+		.from = CELL_FRESH,
+		.to = CELL_STALE,
+		.version = STR("v1"),
+		.expected = STR("v2"),
+		.late = seq == 1 };
 }
 
 static void transitions_are_found_by_cell_and_time(void **state)
@@ -263,8 +273,9 @@ static void transitions_are_found_by_cell_and_time(void **state)
 	struct buf got;
 	fixture_open(f);
 	buf_init(&got, 4096);
-	const struct transition all[] = { transition(1, 0, T0, "v", "self:fra"), transition(1, 1, T0 + 5, "v", "self:lhr"),
-		transition(2, 0, T0 + 3, "w", "self:fra"), transition(3, 0, T0 + 9, "v", "self:fra") };
+	const struct transition all[] = { transition(1, 0, T0, "v", "self:fra"),
+		transition(1, 1, T0 + 5, "v", "self:lhr"), transition(2, 0, T0 + 3, "w", "self:fra"),
+		transition(3, 0, T0 + 9, "v", "self:fra") };
 	OK(store_begin(f->st, &err));
 	for (int again = 0; again < 2; again++) /* deriving them again writes nothing twice */
 		for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -272,6 +283,7 @@ static void transitions_are_found_by_cell_and_time(void **state)
 	OK(store_commit(f->st, &err));
 	assert_int_equal(store_count(f->st, "transitions"), 4);
 
+	/* clang-format off */
 	const struct {
 		const char *says, *service, *endpoint, *edge;
 		int64_t from_us, to_us;
@@ -287,10 +299,12 @@ static void transitions_are_found_by_cell_and_time(void **state)
 		{ "late ones say so", "shop", "", "self:lhr", T0, T0 + 10, 0, "1.1 shop v self:lhr fresh>stale v1/v2 late\n" },
 		{ "an endpoint nobody knows", "shop", "nope", "", T0, T0 + 10, 0, "" },
 	};
+	/* clang-format on */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		buf_clear(&got);
-		OK(store_each_transition(f->st, str_of(cases[i].service), str_of(cases[i].endpoint), str_of(cases[i].edge),
-			cases[i].from_us, cases[i].to_us, cases[i].limit, count_transitions, &got, &err));
+		OK(store_each_transition(f->st, str_of(cases[i].service), str_of(cases[i].endpoint),
+			str_of(cases[i].edge), cases[i].from_us, cases[i].to_us, cases[i].limit,
+			count_transitions, &got, &err));
 		if (!str_is(buf_str(&got), cases[i].want))
 			fail_msg("%s: got\n%.*s", cases[i].says, STR_ARG(buf_str(&got)));
 	}
@@ -299,8 +313,9 @@ static void transitions_are_found_by_cell_and_time(void **state)
 
 static int on_verdict(void *ctx, const struct deploy_change *c)
 {
-	buf_addf(ctx, "%" PRId64 ".%u %.*s %.*s %.*s %s>%s: %.*s\n", c->key.position, c->key.seq, STR_ARG(c->id),
-		STR_ARG(c->service), STR_ARG(c->version), verdict_name(c->from), verdict_name(c->to), STR_ARG(c->reason));
+	buf_addf(ctx, "%" PRId64 ".%u %.*s %.*s %.*s %s>%s: %.*s\n", c->key.position, c->key.seq,
+		STR_ARG(c->id), STR_ARG(c->service), STR_ARG(c->version), verdict_name(c->from),
+		verdict_name(c->to), STR_ARG(c->reason));
 	return 0;
 }
 
@@ -311,8 +326,14 @@ static void verdicts_are_kept_once(void **state)
 	struct buf got;
 	fixture_open(f);
 	buf_init(&got, 4096);
-	const struct deploy_change c = { .key = { 5, 2 }, .at_us = T0, .id = STR("d1"), .service = STR("shop"), .version = STR("v2"),
-		.from = VERDICT_CONVERGING, .to = VERDICT_VERIFIED, .reason = STR("all 4 cells") };
+	const struct deploy_change c = { .key = { 5, 2 },
+		.at_us = T0,
+		.id = STR("d1"),
+		.service = STR("shop"),
+		.version = STR("v2"),
+		.from = VERDICT_CONVERGING,
+		.to = VERDICT_VERIFIED,
+		.reason = STR("all 4 cells") };
 	OK(store_begin(f->st, &err));
 	OK(store_put_verdict(f->st, &c, &err));
 	OK(store_put_verdict(f->st, &c, &err));
@@ -375,7 +396,8 @@ static void time_is_marked_with_the_group(void **state)
 static int on_agent(void *ctx, const struct agent_record *a)
 {
 	buf_addf(ctx, "%.*s %.*s %02x %s%02x %s\n", STR_ARG(a->name), STR_ARG(a->region), a->token.b[0],
-		a->has_old ? "old " : "", a->has_old ? a->token_old.b[31] : 0, a->revoked ? "revoked" : "valid");
+		a->has_old ? "old " : "", a->has_old ? a->token_old.b[31] : 0,
+		a->revoked ? "revoked" : "valid");
 	return 0;
 }
 
@@ -386,8 +408,12 @@ static void agents_are_kept_with_two_tokens(void **state)
 	struct buf got;
 	fixture_open(f);
 	buf_init(&got, 4096);
-	struct agent_record b = { .name = STR("b"), .region = STR("us"), .token.b = { 0xbb }, .enrolled_at_us = T0 };
-	struct agent_record a = { .name = STR("a"), .region = STR("eu"), .token.b = { 0xa1 }, .enrolled_at_us = T0 };
+	struct agent_record b = {
+		.name = STR("b"), .region = STR("us"), .token.b = { 0xbb }, .enrolled_at_us = T0
+	};
+	struct agent_record a = {
+		.name = STR("a"), .region = STR("eu"), .token.b = { 0xa1 }, .enrolled_at_us = T0
+	};
 	OK(store_put_agent(f->st, &b, &err));
 	OK(store_put_agent(f->st, &a, &err));
 	a.has_old = true;
@@ -501,186 +527,10 @@ static void a_slow_reader_does_not_keep_the_wal_from_shrinking(void **state)
 	}
 	OK(store_commit(f->st, &err));
 	struct store *r = fixture_reader(f);
-	assert_int_equal(store_each_entry(r, 0, append_behind, f, &err), 42); /* and sees what came meanwhile */
+	assert_int_equal(
+		store_each_entry(r, 0, append_behind, f, &err), 42); /* and sees what came meanwhile */
 	assert_true(store_disk_bytes(r) > 0);
 	store_close(r);
-}
-
-/* -- whose file is it -- */
-
-static void a_second_writer_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct store *second = NULL;
-	struct err err = { 0 };
-	char want[256], link[160];
-	fixture_open(f);
-	assert_int_equal(store_open(f->path, STORE_WRITE, &second, &err), ERR_BUSY);
-	snprintf(want, sizeof(want),
-		"another collector (process %d) writes to '%s': stop it, or give this one a store of its own", (int)getpid(),
-		f->path);
-	assert_string_equal(err.text, want);
-	snprintf(link, sizeof(link), "%s/link.db", f->dir);
-	assert_int_equal(symlink(f->path, link), 0);
-	assert_int_equal(store_open(link, STORE_WRITE, &second, &err), ERR_BUSY); /* by any of its names */
-	assert_null(second);
-	store_close(fixture_reader(f)); /* readers are welcome, and their leaving changes nothing */
-	fixture_close(f);
-	fixture_open(f);
-}
-
-static void exec_sql(const char *path, const char *sql)
-{
-	sqlite3 *db = NULL;
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-static void write_file(const char *path, const char *bytes, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, n), n);
-	close(fd);
-}
-
-static void refused(struct fixture *f, enum store_mode mode, int rc, const char *says)
-{
-	struct store *st = NULL;
-	struct err err = { 0 };
-	assert_int_equal(store_open(f->path, mode, &st, &err), rc);
-	assert_null(st);
-	if (strstr(err.text, says) == NULL)
-		fail_msg("'%s' does not say '%s'", err.text, says);
-}
-
-static void files_that_are_not_ours_are_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct store *st = NULL;
-	struct err err = { 0 };
-	char garbage[4096];
-	refused(f, STORE_READ, ERR_NOT_FOUND, "No such file or directory");
-
-	memset(garbage, 'x', sizeof(garbage));
-	write_file(f->path, garbage, sizeof(garbage));
-	refused(f, STORE_WRITE, ERR_CORRUPT, "is damaged or no database");
-	refused(f, STORE_WRITE, ERR_CORRUPT, "move it away: agents send again what their spools still hold");
-	refused(f, STORE_READ, ERR_CORRUPT, "is damaged or no database");
-
-	unlink(f->path);
-	exec_sql(f->path, "CREATE TABLE songs(title)");
-	refused(f, STORE_WRITE, ERR_CORRUPT, "is a database of another program: give tidemark a path of its own");
-	unlink(f->path);
-	exec_sql(f->path, "PRAGMA application_id=42; PRAGMA user_version=1");
-	refused(f, STORE_WRITE, ERR_CORRUPT, "another program");
-
-	unlink(f->path);
-	fixture_open(f);
-	fixture_close(f);
-	exec_sql(f->path, "PRAGMA user_version=99");
-	refused(f, STORE_WRITE, ERR_UNSUPPORTED, "was written by a newer tidemark (schema 99,");
-	refused(f, STORE_READ, ERR_UNSUPPORTED, "was written by a newer tidemark (schema 99,");
-
-	assert_int_equal(store_open("postgresql://db/tidemark", STORE_WRITE, &st, &err), ERR_UNSUPPORTED);
-	assert_int_equal(store_open("sqlite:", STORE_WRITE, &st, &err), ERR_NONSENSE);
-	assert_int_equal(store_open("/nonexistent/t.db", STORE_WRITE, &st, &err), ERR_IO);
-	assert_string_equal(err.text, "cannot create '/nonexistent/t.db': No such file or directory");
-	assert_int_equal(store_open(f->dir, STORE_WRITE, &st, &err), ERR_IO);
-}
-
-static void a_damaged_page_is_an_error_and_no_answer(void **state)
-{
-	struct fixture *f = *state;
-	struct err err = { 0 };
-	struct seen *seen = mem_new(sizeof(*seen));
-	bool duplicate;
-	char zeros[4096] = { 0 };
-	fixture_open(f);
-	OK(store_begin(f->st, &err));
-	for (uint64_t i = 1; i <= 900; i++) {
-		struct entry e = entry_batch("a1", i, "");
-		OK(store_append(f->st, &e, &duplicate, &err));
-	}
-	OK(store_commit(f->st, &err));
-	fixture_close(f);
-	struct stat meta;
-	assert_int_equal(stat(f->path, &meta), 0);
-	int fd = open(f->path, O_WRONLY);
-	for (off_t at = 16 * 4096; at < meta.st_size; at += 4096)
-		assert_int_equal(pwrite(fd, zeros, sizeof(zeros), at), sizeof(zeros));
-	close(fd);
-	struct store *r = NULL;
-	int rc = store_open(f->path, STORE_READ, &r, &err);
-	if (rc == 0)
-		rc = store_each_entry(r, 0, on_entry, seen, &err);
-	assert_int_equal(rc, ERR_CORRUPT);
-	assert_non_null(strstr(err.text, ".recover"));
-	store_close(r);
-	free(seen);
-}
-
-static int64_t pragma(struct fixture *f, const char *sql)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *s = NULL;
-	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-	int64_t v = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	sqlite3_close(db);
-	return v;
-}
-
-static void the_file_says_what_it_is(void **state)
-{
-	struct fixture *f = *state;
-	struct stat meta;
-	fixture_open(f);
-	assert_int_equal(pragma(f, "PRAGMA application_id"), 0x7469646d);
-	assert_int_equal(pragma(f, "PRAGMA auto_vacuum"), 2); /* incremental: it can shrink again */
-	assert_int_equal(pragma(f, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-	assert_int_equal(pragma(f, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
-				   " AND NOT strict AND name NOT LIKE 'sqlite%'"), 0);
-	assert_int_equal(stat(f->path, &meta), 0);
-	assert_int_equal(meta.st_mode & 07, 0); /* hashes of tokens are in it */
-}
-
-/* A file left behind by a process that died while it made it. */
-static void an_empty_or_half_made_file_is_a_new_store(void **state)
-{
-	struct fixture *f = *state;
-	write_file(f->path, "", 0);
-	fixture_open(f);
-	put_batch(f->st, 1, T0);
-	fixture_close(f);
-	unlink(f->path);
-	exec_sql(f->path, "PRAGMA auto_vacuum=2; PRAGMA journal_mode=WAL; BEGIN; CREATE TABLE names(id); ROLLBACK");
-	fixture_open(f);
-	put_batch(f->st, 1, T0);
-}
-
-static void readers_cannot_write(void **state)
-{
-	struct fixture *f = *state;
-	struct err err = { 0 };
-	fixture_open(f);
-	struct store *r = fixture_reader(f);
-	struct agent_record a = { .name = STR("a") };
-	pid_t child = fork();
-	if (child == 0) { /* a writing call on a reader is a bug, and ends the process */
-		if (freopen("/dev/null", "w", stderr) == NULL)
-			_exit(3);
-		int rc = store_put_agent(r, &a, &err);
-		_exit(rc < 0 ? 0 : 4);
-	}
-	int status = 0;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	store_close(r);
-	assert_int_equal(store_count(f->st, "agents"), 0);
 }
 
 int main(void)
@@ -701,12 +551,6 @@ int main(void)
 		TEST(batches_of_a_service_by_time),
 		TEST(a_reader_gives_up_after_its_deadline),
 		TEST(a_slow_reader_does_not_keep_the_wal_from_shrinking),
-		TEST(a_second_writer_is_refused),
-		TEST(files_that_are_not_ours_are_refused),
-		TEST(a_damaged_page_is_an_error_and_no_answer),
-		TEST(the_file_says_what_it_is),
-		TEST(an_empty_or_half_made_file_is_a_new_store),
-		TEST(readers_cannot_write),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What the store promises when the system does not keep its own: a group is whole or absent, nothing acknowledged is lost, and
- * it goes on when the system does. Every call that can fail gets its turn. */
+/* What the store promises when the system does not keep its own: a group is whole or absent, nothing
+ * acknowledged is lost, and it goes on when the system does. Every call that can fail gets its turn. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -44,14 +44,20 @@ static void fresh(struct fixture *f)
 /* A group as the writer makes it: numbers first .. first + 2, and one of each that is derived. */
 static int write_group(struct store *st, uint64_t first, struct err *err)
 {
-	struct transition t = { .key = { (int64_t)first, 0 }, .at_us = T0, .service = STR("shop"), .endpoint = STR("v"),
-		.edge = STR("self:fra"), .version = STR("v1"), .expected = STR("v2") };
+	struct transition t = { .key = { (int64_t)first, 0 },
+		.at_us = T0,
+		.service = STR("shop"),
+		.endpoint = STR("v"),
+		.edge = STR("self:fra"),
+		.version = STR("v1"),
+		.expected = STR("v2") };
 	struct deploy_change c = { .key = t.key, .at_us = T0, .id = STR("d1"), .service = STR("shop") };
 	static const char snapshot[20000] = "large enough to take several pages";
 	bool duplicate;
 	int rc = store_begin(st, err);
 	if (rc == 0)
-		rc = store_put_snapshot(st, store_last_position(st), T0, (struct str){ snapshot, sizeof(snapshot) }, err);
+		rc = store_put_snapshot(
+			st, store_last_position(st), T0, (struct str){ snapshot, sizeof(snapshot) }, err);
 	for (uint64_t i = 0; i < 3 && rc == 0; i++) {
 		struct entry e = entry_batch(i == 2 ? "new agent" : "a1", first + i, "");
 		rc = store_append(st, &e, &duplicate, err);
@@ -88,7 +94,8 @@ static int64_t whole_groups(struct store *st)
 static void a_group_is_whole_or_absent_whatever_call_fails(void **state)
 {
 	struct fixture *f = *state;
-	static const unsigned kinds[] = { FAULT_WRITE, FAULT_SYNC, FAULT_READ | FAULT_OPEN | FAULT_TRUNCATE | FAULT_SHM };
+	static const unsigned kinds[] = { FAULT_WRITE, FAULT_SYNC,
+		FAULT_READ | FAULT_OPEN | FAULT_TRUNCATE | FAULT_SHM };
 	int turns = 0;
 	for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++) {
 		for (int k = 1;; k++) {
@@ -115,7 +122,8 @@ static void a_group_is_whole_or_absent_whatever_call_fails(void **state)
 			assert_int_equal(store_must_close(f->st), rc < 0 && kinds[kind] == FAULT_SYNC);
 			if (store_must_close(f->st)) {
 				assert_int_equal(store_begin(f->st, &err), ERR_IO);
-				assert_string_equal(strchr(err.text, ':'), ": an fsync failed; nothing more is written until it is opened anew");
+				assert_string_equal(strchr(err.text, ':'),
+					": an fsync failed; nothing more is written until it is opened anew");
 			} else if (rc < 0) {
 				group_ok(f->st, 11); /* the system is well again: the same group goes in */
 			}
@@ -123,7 +131,8 @@ static void a_group_is_whole_or_absent_whatever_call_fails(void **state)
 			fixture_close(f);
 			fixture_open(f);
 			int64_t n = whole_groups(f->st);
-			/* what was acknowledged is there; after a failed fsync nobody was told, so either will do */
+			/* what was acknowledged is there; after a failed fsync nobody was told, so either
+			 * will do */
 			assert_true(n == 2 || (in_doubt && n == 1));
 			group_ok(f->st, n == 2 ? 21 : 11);
 		}
@@ -264,7 +273,8 @@ static void a_full_disk_refuses_whole_groups_and_goes_on_with_space(void **state
 	assert_true(full > 3 && fitted > 3);
 }
 
-/* The WAL is moved into the database right after a commit. Should that fail, the commit stands all the same. */
+/* The WAL is moved into the database right after a commit. Should that fail, the commit stands all the same.
+ */
 static void a_failing_checkpoint_takes_no_commit_back(void **state)
 {
 	struct fixture *f = *state;
@@ -274,7 +284,7 @@ static void a_failing_checkpoint_takes_no_commit_back(void **state)
 		uint64_t committed = 0;
 		fresh(f);
 		fixture_open(f);
-		for (uint64_t g = 0; g < 30; g++) { /* 30 groups are no 1000 pages: make it so by hand */
+		for (uint64_t g = 0; g < 30; g++) { /* too few for it to happen by itself */
 			group_ok(f->st, 1 + 10 * g);
 			committed++;
 		}
@@ -292,6 +302,40 @@ static void a_failing_checkpoint_takes_no_commit_back(void **state)
 			break;
 	}
 	assert_true(seen_failing > 3);
+}
+
+/* The same by itself, after the commit that made the WAL long: the commit says yes, and nothing is begun
+ * after it. */
+static void a_failing_fsync_behind_a_commit_is_told_at_the_next(void **state)
+{
+	struct fixture *f = *state;
+	static const char large[5 << 20];
+	int behind = 0;
+	for (int k = 1;; k++) {
+		struct err err = { 0 };
+		bool duplicate;
+		struct entry e = entry_event(ENTRY_MESH, "shop", "");
+		assert_true(k < TURNS_MAX);
+		fresh(f);
+		fixture_open(f);
+		assert_int_equal(store_begin(f->st, &err), 0);
+		e.bytes = (struct str){ large, sizeof(large) };
+		assert_int_equal(store_append(f->st, &e, &duplicate, &err), 0);
+		fault_after(k, FAULT_SYNC);
+		int rc = store_commit(f->st, &err);
+		bool done = !fault_fired();
+		fault_after(0, 0);
+		if (done)
+			break;
+		assert_true(store_must_close(f->st));
+		assert_int_equal(store_begin(f->st, &err), ERR_IO);
+		behind += rc == 0;
+		fixture_close(f);
+		fixture_open(f);
+		if (rc == 0)
+			assert_int_equal(store_count(f->st, "entries"), 1);
+	}
+	assert_true(behind > 0);
 }
 
 /* -- kill -9 -- */
@@ -340,7 +384,8 @@ static void kill_9_loses_nothing_that_was_acknowledged(void **state)
 		fixture_open(f); /* the lock went with its holder */
 		int64_t n = whole_groups(f->st);
 		if (n < acked)
-			fail_msg("round %d: %" PRId64 " groups acknowledged, %" PRId64 " there", round, acked, n);
+			fail_msg("round %d: %" PRId64 " groups acknowledged, %" PRId64 " there", round, acked,
+				n);
 		/* what an agent would send again is known */
 		bool duplicate = false;
 		struct err err = { 0 };
@@ -362,6 +407,7 @@ int main(void)
 		TEST(reading_may_fail_anywhere_and_says_so),
 		TEST(a_full_disk_refuses_whole_groups_and_goes_on_with_space),
 		TEST(a_failing_checkpoint_takes_no_commit_back),
+		TEST(a_failing_fsync_behind_a_commit_is_told_at_the_next),
 		TEST(kill_9_loses_nothing_that_was_acknowledged),
 	};
 	faulty_vfs_register();

@@ -11,7 +11,9 @@
 
 #define DAY US_PER_DAY
 
-static const struct store_retention keep = { .observations_us = 2 * DAY, .events_us = 30 * DAY, .transitions_us = 10 * DAY };
+static const struct store_retention keep = {
+	.observations_us = 2 * DAY, .events_us = 30 * DAY, .transitions_us = 10 * DAY
+};
 
 static int setup(void **state)
 {
@@ -29,10 +31,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define OK(call)                                                                                                       \
-	do {                                                                                                           \
-		if ((call) < 0)                                                                                        \
-			fail_msg("%s: %s", #call, err.text);                                                           \
+#define OK(call)                                                                                             \
+	do {                                                                                                 \
+		if ((call) < 0)                                                                              \
+			fail_msg("%s: %s", #call, err.text);                                                 \
 	} while (0)
 
 static int prune(struct store *st, int64_t now_us)
@@ -162,7 +164,7 @@ static void an_export_still_knows_what_is_served(void **state)
 	put_event(f->st, ENTRY_PURGE, "shop", T0 + 4);        /* 10 */
 	put_event(f->st, ENTRY_AGENT, "", T0 + 40 * DAY);     /* 11: not old */
 	put_snapshot(f->st, 11, "");
-	put_event(f->st, ENTRY_CLOCK, "", T0 + 40 * DAY);     /* 12 */
+	put_event(f->st, ENTRY_CLOCK, "", T0 + 40 * DAY); /* 12 */
 	put_snapshot(f->st, 12, "");
 	prune(f->st, T0 + 41 * DAY);
 	OK(store_each_entry(f->st, 0, list_entries, &got, &err));
@@ -172,7 +174,8 @@ static void an_export_still_knows_what_is_served(void **state)
 	prune(f->st, T0 + 42 * DAY);
 	buf_clear(&got);
 	OK(store_each_entry(f->st, 0, list_entries, &got, &err));
-	assert_string_equal(got.p, "2:service 3:service 8:deploy 9:deploy_patch 11:agent 12:clock 13:deploy ");
+	assert_string_equal(
+		got.p, "2:service 3:service 8:deploy 9:deploy_patch 11:agent 12:clock 13:deploy ");
 	buf_fini(&got);
 }
 
@@ -206,9 +209,14 @@ static void transitions_and_verdicts_go_by_their_own_time(void **state)
 	put_batch(f->st, 2, T0);
 	OK(store_begin(f->st, &err));
 	for (uint32_t i = 0; i < 600; i++) {
-		struct transition t = { .key = { 1 + i / 300, i }, .at_us = T0 + (i / 300) * 20 * DAY, .service = STR("shop"),
-			.endpoint = STR("v"), .edge = STR("self:fra") };
-		struct deploy_change c = { .key = t.key, .at_us = t.at_us, .id = STR("d"), .service = STR("shop") };
+		struct transition t = { .key = { 1 + i / 300, i },
+			.at_us = T0 + (i / 300) * 20 * DAY,
+			.service = STR("shop"),
+			.endpoint = STR("v"),
+			.edge = STR("self:fra") };
+		struct deploy_change c = {
+			.key = t.key, .at_us = t.at_us, .id = STR("d"), .service = STR("shop")
+		};
 		OK(store_put_transition(f->st, &t, &err));
 		OK(store_put_verdict(f->st, &c, &err));
 	}
