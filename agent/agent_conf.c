@@ -292,8 +292,9 @@ static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 			"a host name like api.example.com or *.example.com", &c->allow_hosts,
 			&c->n_allow_hosts, err);
 	if (rc == 0)
-		rc = read_list(c, c->routes_node, is_route, "HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to",
-			&c->connect_to, &c->n_connect_to, err);
+		rc = read_list(c, c->routes_node, is_route,
+			"HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to", &c->connect_to, &c->n_connect_to,
+			err);
 	if (rc < 0)
 		agent_conf_free(c);
 	else

@@ -14,8 +14,9 @@
 #define DENIED_PATIENCE_US (5 * US_PER_S) /* told to wait longer, we give the connection back meanwhile */
 #define DENIED_MIN_US      (100 * US_PER_MS)
 #define DENIED_MAX_US      US_PER_H
-#define WATCH_PAUSE_US     (20 * US_PER_MS) /* between two Watches, should the collector have news all the time \
-					     */
+#define WATCH_PAUSE_US                                                                                       \
+	(20 * US_PER_MS) /* between two Watches, should the collector have news all the time                 \
+			  */
 #define DOWN_LOG_US (10 * US_PER_MIN)
 
 /* ---- small things ---- */
@@ -159,10 +160,10 @@ void on_denied(struct uplink *u, const struct wire_msg *m)
 	pthread_mutex_unlock(&u->lock);
 
 	if (news && d != DENIED_HELLO_FIRST)
-		log_error("denied",
-			"collector=%s reason=%s says=\"%.*s\" cure=\"%s\" trying again, wait_s=%" PRId64,
-			u->shared->conf->collector, reason, STR_ARG(m->denied.text), denial_text(d),
-			wait_us / US_PER_S);
+		log_error("denied", "collector=%s reason=%s says=\"%.*s\" trying again, wait_ms=%" PRId64,
+			u->shared->conf->collector, reason,
+			STR_ARG(m->denied.text.n ? m->denied.text : str_of(denial_text(d))),
+			wait_us / US_PER_MS);
 	if (d == DENIED_HELLO_FIRST || wait_us <= DENIED_PATIENCE_US) {
 		forget_all(u);
 		u->control_at_us = clock_boot_us() + MIN(wait_us, DENIED_PATIENCE_US);
