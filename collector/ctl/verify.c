@@ -53,7 +53,9 @@ int deploy_read(const json_t *answer, struct deploy_seen *ret, struct err *err)
 	d.known = json_count(p, "known"), d.observed = json_count(p, "observed"),
 	d.converged = json_count(p, "converged");
 	d.not_fresh = json_object_get(answer, "not_fresh");
+	d.unobserved = json_object_get(answer, "unobserved");
 	d.next = json_object_get(answer, "next");
+	d.explained = json_text(answer, "cause").n > 0;
 	d.is_final = !str_is(d.verdict, "pending") && !str_is(d.verdict, "converging");
 	json_array_foreach(d.not_fresh, i, cell) d.wrong_seen = d.wrong_seen || cell_serves_wrong(cell);
 	*ret = d;

@@ -10,6 +10,7 @@
 #define CURVE_WIDTH    32
 #define CELLS_DRAWN    8
 #define CELLS_LISTED   40
+#define PATTERNS_MAX   8
 #define PLAIN_EVERY_US (2 * US_PER_S) /* without a terminal: not more often, but for a change of verdict */
 
 static void add_elapsed(struct buf *b, int64_t us)
@@ -64,8 +65,8 @@ static void add_progress_line(
 	buf_addf(b, " ");
 	text_add_percent(b, d->share);
 	buf_addf(b, "\n  %zu of %zu cells converged", d->converged, d->observed);
-	if (d->known > d->observed)
-		buf_addf(b, ", %zu known ones not seen yet", d->known - d->observed);
+	if (json_array_size(d->unobserved) > 0)
+		buf_addf(b, ", %zu known ones not seen yet", json_array_size(d->unobserved));
 	buf_addf(b, ", ");
 	add_elapsed(b, now_us - v->started_us);
 	buf_addf(b, " of ");
@@ -176,8 +177,8 @@ static void progress_plain(struct verify_view *v, const struct deploy_seen *d, b
 		recheck ? ", looking again" : "");
 	text_add_percent(&b, d->share);
 	buf_addf(&b, ", %zu of %zu cells converged", d->converged, d->observed);
-	if (d->known > d->observed)
-		buf_addf(&b, ", %zu known ones not seen yet", d->known - d->observed);
+	if (json_array_size(d->unobserved) > 0)
+		buf_addf(&b, ", %zu known ones not seen yet", json_array_size(d->unobserved));
 	if (json_array_size(d->not_fresh) > 0)
 		buf_addf(&b, ", %zu not fresh", json_array_size(d->not_fresh));
 	/* The beginning of a line says the verdict: a change of it is told at once. */
@@ -293,13 +294,34 @@ static void add_headline(const struct verify_view *v, const struct deploy_seen *
 		buf_addf(b, ", ");
 		text_add_percent(b, d->share);
 		buf_addf(b, " converged, %zu of %zu cells", d->converged, d->observed);
-		if (d->known > d->observed)
-			buf_addf(b, ", and %zu known ones were not seen", d->known - d->observed);
+		if (json_array_size(d->unobserved) > 0)
+			buf_addf(b, ", and %zu known ones were not seen", json_array_size(d->unobserved));
 	}
 	buf_addf(b, "\n");
 }
 
-static bool add_told_steps(struct buf *b, const struct deploy_seen *d)
+static void add_unobserved(struct buf *b, const struct deploy_seen *d)
+{
+	const json_t *cell;
+	size_t i;
+	json_array_foreach(d->unobserved, i, cell)
+	{
+		if (i == CELLS_DRAWN)
+			break;
+		buf_addf(b, "%s", i ? ", " : "  not seen since the deploy: ");
+		buf_add_printable(b, json_text(cell, "endpoint"));
+		buf_addf(b, " at ");
+		buf_add_printable(b, json_text(cell, "edge"));
+	}
+	if (json_array_size(d->unobserved) > CELLS_DRAWN)
+		buf_addf(b, " and %zu more", json_array_size(d->unobserved) - CELLS_DRAWN);
+	if (json_array_size(d->unobserved) > 0)
+		buf_addf(b, "\n");
+}
+
+/* -- what to do next -- */
+
+static void add_told_steps(struct buf *b, const struct deploy_seen *d)
 {
 	const json_t *step;
 	size_t i;
@@ -316,31 +338,113 @@ static bool add_told_steps(struct buf *b, const struct deploy_seen *d)
 		buf_addf(b, "\n");
 		any = true;
 	}
-	return any;
+}
+
+/* A word for a shell: what is not plain goes between single quotes, and a quote is spelled out. */
+static void add_shell_word(struct buf *b, struct str word)
+{
+	bool plain = word.n > 0;
+	for (size_t i = 0; i < word.n && plain; i++) {
+		char c = word.p[i];
+		plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			(c && strchr("-._/:@%+,", c) != NULL);
+	}
+	if (plain) {
+		buf_add_printable(b, word);
+		return;
+	}
+	buf_add_char(b, '\'');
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] == '\'')
+			buf_addf(b, "'\\''");
+		else
+			buf_add_printable(b,
+				(struct str){ word.p + i, 1 }); /* other bytes than ASCII are spelled out */
+	}
+	buf_add_char(b, '\'');
+}
+
+/* Did a cell before this one name the same endpoint at this vendor? */
+static bool named_before(const json_t *cells, size_t at, struct str vendor, struct str endpoint)
+{
+	for (size_t i = 0; i < at; i++) {
+		const json_t *c = json_array_get(cells, i);
+		if (str_eq(json_text(c, "vendor"), vendor) && str_eq(json_text(c, "endpoint"), endpoint))
+			return true;
+	}
+	return false;
+}
+
+/* The command that would tell of the purge that is missing, for the vendor of the first wrong cell. An
+ * endpoint's id is its path and query unless it was given another name. */
+static void add_purge_command(const struct verify_view *v, const struct deploy_seen *d, struct buf *b)
+{
+	struct str vendor = json_text(json_array_get(d->not_fresh, 0), "vendor");
+	const json_t *cell;
+	size_t i, n = 0;
+	buf_addf(b, "      tidemark purge ");
+	add_shell_word(b, str_of(v->service));
+	buf_addf(b, " --vendor ");
+	if (vendor.n > 0)
+		add_shell_word(b, vendor);
+	else
+		buf_addf(b, "VENDOR");
+	json_array_foreach(d->not_fresh, i, cell)
+	{
+		struct str endpoint = json_text(cell, "endpoint");
+		if (n == PATTERNS_MAX || !str_starts(endpoint, "/") ||
+			!str_eq(json_text(cell, "vendor"), vendor) ||
+			named_before(d->not_fresh, i, vendor, endpoint))
+			continue;
+		buf_addf(b, " ");
+		add_shell_word(b, endpoint);
+		n++;
+	}
+	buf_addf(b, "%s --completed\n", n == 0 ? " PATTERN..." : "");
+}
+
+static void add_again(const struct verify_view *v, const char *more, struct buf *b)
+{
+	buf_addf(b, "tidemark verify ");
+	add_shell_word(b, str_of(v->service));
+	buf_addf(b, " --version ");
+	add_shell_word(b, str_of(v->version));
+	buf_addf(b, "%s\n", more);
 }
 
 static void add_next(
 	const struct verify_view *v, const struct deploy_seen *d, enum verify_step how, struct buf *b)
 {
-	if (how == VERIFY_PASSED || add_told_steps(b, d))
+	if (how == VERIFY_PASSED)
 		return;
-	const char *service = v->service;
+	if (d->explained && json_array_size(d->next) > 0) {
+		add_told_steps(b, d);
+		return;
+	}
 	buf_addf(b, "next: ");
-	if (how == VERIFY_SUPERSEDED)
-		buf_addf(b, "see what went out since: tidemark status %s\n", service);
-	else if (how == VERIFY_FAILED)
-		buf_addf(b,
-			"have those URLs purged at those edges, then tell it and look again:\n"
-			"      tidemark purge %s --vendor VENDOR PATTERN... --completed\n"
-			"      tidemark verify %s --version %s\n",
-			service, service, v->version);
-	else if (str_is(d->verdict, "pending"))
-		buf_addf(b, "say when the origin serves it: tidemark deploy --live %.*s\n", STR_ARG(d->id));
-	else if (d->observed < d->known || d->observed == 0)
+	if (how == VERIFY_SUPERSEDED) {
+		buf_addf(b, "see what went out since: tidemark status ");
+		add_shell_word(b, str_of(v->service));
+		buf_addf(b, "\n");
+	} else if (how == VERIFY_FAILED && d->wrong_seen) {
+		buf_addf(b, "have what is stale purged at those edges, then tell it and look again:\n");
+		add_purge_command(v, d, b);
+		buf_addf(b, "      ");
+		add_again(v, "", b);
+	} else if (how == VERIFY_FAILED) {
+		buf_addf(b, "see what the edges answer: tidemark edges ");
+		add_shell_word(b, str_of(v->service));
+		buf_addf(b, "\n");
+	} else if (str_is(d->verdict, "pending")) {
+		buf_addf(b, "say when the origin serves it: tidemark deploy --live ");
+		add_shell_word(b, d->id);
+		buf_addf(b, "\n");
+	} else if (json_array_size(d->unobserved) > 0 || d->observed == 0) {
 		buf_addf(b, "are the agents there? tidemark agents\n");
-	else
-		buf_addf(b, "give it more time: tidemark verify %s --version %s --timeout 30m\n", service,
-			v->version);
+	} else {
+		buf_addf(b, "give it more time: ");
+		add_again(v, " --timeout 30m", b);
+	}
 }
 
 void view_end(struct verify_view *v, const struct deploy_seen *d, enum verify_step how, bool recheck,
@@ -352,6 +456,8 @@ void view_end(struct verify_view *v, const struct deploy_seen *d, enum verify_st
 	add_headline(v, d, how, recheck, require, now_us, &b);
 	if (how != VERIFY_SUPERSEDED && json_array_size(d->not_fresh) > 0)
 		cells_table(v->term, d->not_fresh, CELLS_LISTED, "  ", &b);
+	if (how == VERIFY_FAILED || how == VERIFY_INCONCLUSIVE)
+		add_unobserved(&b, d);
 	add_next(v, d, how, &b);
 	out_flush(&b);
 	buf_fini(&b);

@@ -1,52 +1,10 @@
-/* tidemark verify: each exit code, what is shown on a terminal and in a pipe, and answers that make no sense.
- */
-#include "ctl_test.h"
-
-#include "base/clock.h"
+/* tidemark verify: the decision, each exit code, and answers that make no sense. */
 #include "collector/ctl/verify.h"
-
-/* clang-format off: one answer, one line; one case, one sentence */
-#define SERVICES                                                                                             \
-	"{\"items\":[{\"name\":\"shop\",\"endpoints\":[],\"cells\":{}},{\"name\":\"pay@staging\","           \
-	"\"endpoints\":[],\"cells\":{}}],"                                                                   \
-	"\"next\":null}"
-#define NONE "{\"items\":[],\"next\":null}"
-#define FOUND                                                                                                \
-	"{\"items\":[{\"id\":\"d_1\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"converging\"}],"  \
-	"\"next\":null}"
-#define FOUND_NEW                                                                                            \
-	"{\"items\":[{\"id\":\"d_2\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"converging\"}],"  \
-	"\"next\":null}"
-#define STALE_CELL                                                                                           \
-	"{\"service\":\"shop\",\"endpoint\":\"/"                                                             \
-	"version?format=json\",\"edge\":\"self:nrt\",\"vendor\":\"self\",\"state\":\"stale\","               \
-	"\"version\":\"v1\",\"expected\":\"v2\",\"staleness_s\":42,\"age_s\":57}"
-#define SILENT_CELL                                                                                          \
-	"{\"service\":\"shop\",\"endpoint\":\"/"                                                             \
-	"version\",\"edge\":\"self:sin\",\"state\":\"silent\",\"version\":null,"                             \
-	"\"expected\":\"v2\",\"staleness_s\":null,\"age_s\":null}"
-#define DEPLOY(id, verdict, reason, known, observed, converged, share, coverage, cells)                      \
-	"{\"id\":\"" id "\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"" verdict                  \
-	"\",\"reason\":" reason ",\"live_at\":\"2026-03-01T10:00:00Z\",\"propagation\":{\"known\":" #known   \
-	",\"observed\":" #observed ",\"converged\":" #converged ",\"converged_share\":" #share               \
-	",\"coverage\":" #coverage                                                                           \
-	",\"t50_s\":[2.5,3],\"t90_s\":null,\"t100_s\":[40,42]},\"not_fresh\":[" cells                        \
-	"],\"unobserved\":[],\"advisories\":[],"                                                             \
-	"\"next\":[]}"
-
-#define PENDING      DEPLOY("d_1", "pending", "null", 6, 6, 0, 0.0, 1.0, "")
-#define CONVERGING   DEPLOY("d_1", "converging", "null", 6, 6, 2, 0.333, 1.0, STALE_CELL)
-#define VERIFIED     DEPLOY("d_1", "verified", "\"every observed cell serves it\"", 6, 6, 6, 1.0, 1.0, "")
-#define FAILED       DEPLOY("d_1", "failed", "\"4 of 6 cells serve v1\"", 6, 6, 2, 0.333, 1.0, STALE_CELL)
-#define INCONCLUSIVE DEPLOY("d_1", "inconclusive", "\"coverage is 50 %\"", 6, 3, 3, 1.0, 0.5, SILENT_CELL)
-#define SUPERSEDED   DEPLOY("d_1", "superseded", "\"v3 went live first\"", 6, 6, 2, 0.333, 1.0, STALE_CELL)
-#define ABORTED      DEPLOY("d_1", "aborted", "\"cancelled\"", 6, 6, 0, 0.0, 1.0, "")
-#define HEALED       DEPLOY("d_1", "failed", "\"4 of 6 cells serve v1\"", 6, 6, 6, 1.0, 1.0, "")
-#define THIN         DEPLOY("d_1", "converging", "null", 6, 2, 2, 1.0, 0.33, SILENT_CELL)
-#define RELAPSING    DEPLOY("d_1", "verified", "\"95 % are enough here\"", 6, 6, 5, 0.95, 1.0, STALE_CELL)
+#include "verify_fixture.h"
 
 /* -- every exit code -- */
 
+/* clang-format off: one case, one sentence */
 static const struct {
 	const char *says;
 	const char *services, *list[2], *deploy[4]; /* answers, in order */
@@ -67,8 +25,9 @@ static const struct {
 		{ CONVERGING, FAILED }, { "--timeout", "30s" }, 1,
 		{ "FAILED shop v2: 4 of 6 cells serve v1\n",
 			"/version?format=json  self:nrt  stale  v1      v2      42s  57s\n",
-			"next: have those URLs purged at those edges",
-			"tidemark purge shop --vendor VENDOR PATTERN... --completed\n" } },
+			"next: have what is stale purged at those edges, then tell it and look again:\n",
+			"      tidemark purge shop --vendor self '/version?format=json' --completed\n      "
+			"tidemark verify shop --version v2\n" } },
 	{ "our time is up and a wrong version is seen", SERVICES, { FOUND }, { CONVERGING }, { NULL }, 1,
 		{ "FAILED shop v2: after 0s it is converging, 33 % converged, 2 of 6 cells\n",
 			"self:nrt  stale" } },
@@ -81,9 +40,10 @@ static const struct {
 			"The deploy's own verdict stays failed: 4 of 6 cells serve v1\n" } },
 
 	{ "our time is up and only data is missing", SERVICES, { FOUND }, { THIN }, { NULL }, 3,
-		{ "INCONCLUSIVE shop v2: after 0s it is converging, 100 % converged, 2 of 2 cells, and 4 "
+		{ "INCONCLUSIVE shop v2: after 0s it is converging, 100 % converged, 2 of 2 cells, and 2 "
 		  "known ones were not seen\n",
-			"self:sin  silent", "next: are the agents there? tidemark agents\n" } },
+			"  not seen since the deploy: /version at self:sin, /b at self:sin\nnext: are the "
+			"agents there? tidemark agents\n" } },
 	{ "it never went live", SERVICES, { FOUND }, { PENDING }, { NULL }, 3,
 		{ "INCONCLUSIVE shop v2",
 			"next: say when the origin serves it: tidemark deploy --live d_1\n" } },
@@ -115,21 +75,6 @@ static const struct {
 };
 
 /* clang-format on */
-
-static void run_verify(
-	struct run *r, struct fake *f, bool tty, const char *const *env, const char *const *more)
-{
-	const char *args[16] = { "verify", "shop", "--version", "v2" };
-	size_t n = 4;
-	bool own_timeout = false;
-	for (; more[0] != NULL && n < 12; more++) {
-		own_timeout = own_timeout || strcmp(more[0], "--timeout") == 0;
-		args[n++] = more[0];
-	}
-	if (!own_timeout)
-		args[n++] = "--timeout", args[n++] = "300ms";
-	run_client(r, f, tty, env, args);
-}
 
 static void every_exit_code_has_its_story(void **state)
 {
@@ -165,7 +110,7 @@ static void a_superseded_deploy_gives_way_to_its_successor_of_the_same_version(v
 	fake_answer(f, "GET", "/api/v1/deploys", 200, FOUND_NEW);
 	fake_answer(f, "GET", "/api/v1/deploys/d_1", 200, SUPERSEDED);
 	fake_answer(f, "GET", "/api/v1/deploys/d_2", 200,
-		DEPLOY("d_2", "verified", "null", 6, 6, 6, 1.0, 1.0, ""));
+		DEPLOY("d_2", "verified", "null", 6, 6, 6, 1.0, 1.0, "", ""));
 	run_verify(&r, f, false, NULL, ARGS("--timeout", "30s"));
 	assert_int_equal(r.code, 0);
 	run_fini(&r);
@@ -249,7 +194,7 @@ static void a_forgotten_deploy_is_looked_for_again(void **state)
 	fake_answer(f, "GET", "/api/v1/deploys/d_1", 404,
 		"{\"title\":\"Not Found\",\"detail\":\"no deploy has this id\"}");
 	fake_answer(f, "GET", "/api/v1/deploys/d_2", 200,
-		DEPLOY("d_2", "verified", "null", 6, 6, 6, 1.0, 1.0, ""));
+		DEPLOY("d_2", "verified", "null", 6, 6, 6, 1.0, 1.0, "", ""));
 	run_verify(&r, f, false, NULL, ARGS("--timeout", "30s"));
 	assert_int_equal(r.code, 0);
 	run_fini(&r);
@@ -386,122 +331,6 @@ static void a_wrong_command_line_is_2(void **state)
 	fake_stop(f);
 }
 
-/* -- terminals and machines -- */
-
-#define CURVE                                                                                                \
-	"{\"id\":\"d_1\",\"points\":[{\"t_s\":0,\"earliest\":0,\"latest\":0},{\"t_s\":3,\"earliest\":0.2,"   \
-	"\"latest\":0.1},"                                                                                   \
-	"{\"t_s\":10,\"earliest\":0.4,\"latest\":0.333}]}"
-
-static void run_on_terminal(struct run *r, const char *const *env, const char *const *more)
-{
-	struct fake *f = fake_start();
-	fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
-	fake_answer(f, "GET", "/api/v1/deploys", 200, NONE);
-	fake_answer(f, "GET", "/api/v1/deploys", 200, FOUND);
-	fake_answer(f, "GET", "/api/v1/deploys/d_1", 200, CONVERGING);
-	fake_answer(f, "GET", "/api/v1/deploys/d_1", 200, CONVERGING);
-	fake_answer(f, "GET", "/api/v1/deploys/d_1", 200, VERIFIED);
-	fake_answer(f, "GET", "/api/v1/deploys/d_1/propagation", 200, CURVE);
-	run_verify(r, f, true, env, more);
-	fake_stop(f);
-}
-
-static void a_terminal_gets_a_block_that_is_redrawn(void **state)
-{
-	struct run r;
-	run_on_terminal(&r, NULL, ARGS("--timeout", "30s"));
-	assert_int_equal(r.code, 0);
-	must_contain("a bar", r.out.p,
-		"[\xE2\x96\x88\xE2\x96\x88\xE2\x96\x88\xE2\x96\x88\xE2\x96\x88\xE2\x96\x88\xE2\x96\x88\xE2"
-		"\x96\x91");
-	must_contain("a share", r.out.p, "] 33 %");
-	must_contain("cells", r.out.p, "2 of 6 cells converged");
-	must_contain("a curve", r.out.p, "\xE2\x96\x81");
-	must_contain("with its length", r.out.p, " over 10s, half after 3s");
-	must_contain("what is not fresh", r.out.p, "self:nrt");
-	must_contain("in colour", r.out.p, "\033[31mstale");
-	/* waiting is one line, the block five: head, cells, curve, table's head, one cell */
-	must_contain("the line of waiting is taken off", r.out.p, "\033[1A\r\033[J");
-	must_contain("the block is taken off", r.out.p, "\033[5A\r\033[J");
-	const char *end = strstr(r.out.p, "VERIFIED");
-	assert_non_null(end);
-	must_not_contain("the end is not drawn over", end, "A\r");
-	run_fini(&r);
-
-	run_on_terminal(&r, ARGS("NO_COLOR=1"), ARGS("--timeout", "30s"));
-	must_not_contain("NO_COLOR is heard", r.out.p, "\033[31m");
-	must_contain("but the block is redrawn all the same", r.out.p, "\033[5A");
-	run_fini(&r);
-	run_on_terminal(&r, NULL, ARGS("--timeout", "30s", "--no-color"));
-	must_not_contain("as is --no-color", r.out.p, "\033[31m");
-	run_fini(&r);
-	run_on_terminal(&r, ARGS("LANG=C"), ARGS("--timeout", "30s"));
-	must_contain("without UTF-8 a bar of ASCII", r.out.p, "[#######.................] 33 %");
-	must_not_contain("and nothing else", r.out.p, "\xE2");
-	run_fini(&r);
-	run_on_terminal(&r, ARGS("TERM=dumb"), ARGS("--timeout", "30s"));
-	must_not_contain("a dumb terminal gets lines", r.out.p, "\033");
-	must_contain("of text", r.out.p, "+");
-	run_fini(&r);
-}
-
-static void machines_get_one_json_document(void **state)
-{
-	static const struct {
-		const char *says, *list, *deploy, *want[4];
-		int code;
-	} docs[] = {
-		{ "verified", FOUND, VERIFIED,
-			{ "\"result\": \"verified\"", "\"exit\": 0", "\"recheck\": false",
-				"\"id\": \"d_1\"" },
-			0 },
-		{ "failed at the deadline", FOUND, CONVERGING,
-			{ "\"result\": \"failed\"", "\"exit\": 1", "\"not_fresh\": [", NULL }, 1 },
-		{ "nothing announced", NONE, NULL,
-			{ "\"result\": \"no_deploy\"", "\"exit\": 3", "\"deploy\": null", NULL }, 3 },
-		{ "aborted", FOUND, ABORTED, { "\"result\": \"aborted\"", "\"exit\": 4", NULL }, 4 },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(docs); i++)
-		for (int tty = 0; tty < 2; tty++) {
-			struct fake *f = fake_start();
-			struct run r;
-			fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
-			fake_answer(f, "GET", "/api/v1/deploys", 200, docs[i].list);
-			if (docs[i].deploy)
-				fake_answer(f, "GET", "/api/v1/deploys/d_1", 200, docs[i].deploy);
-			run_verify(&r, f, tty, NULL, ARGS("-o", "json"));
-			assert_int_equal(r.code, docs[i].code);
-			for (size_t k = 0; k < 4 && docs[i].want[k]; k++)
-				must_contain(docs[i].says, r.out.p, docs[i].want[k]);
-			json_t *parsed = json_loads(r.out.p, JSON_REJECT_DUPLICATES, NULL);
-			assert_non_null(parsed); /* nothing but the document, also on a terminal */
-			json_decref(parsed);
-			run_fini(&r);
-			fake_stop(f);
-		}
-}
-
-static void what_edges_say_cannot_speak_for_us(void **state)
-{
-	struct fake *f = fake_start();
-	struct run r;
-	fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
-	fake_answer(f, "GET", "/api/v1/deploys", 200, FOUND);
-	fake_answer(f, "GET", "/api/v1/deploys/d_1", 200,
-		DEPLOY("d_1", "failed", "\"\\u001b[2J\\nVERIFIED\"", 6, 6, 2, 0.333, 1.0,
-			"{\"endpoint\":\"v\",\"edge\":\"self:\\u001b]0;owned\\u0007\\r\\nVERIFIED\","
-			"\"state\":\"stale\",\"version\":\"\\u009b31m\"}"));
-	run_verify(&r, f, false, NULL, ARGS("--wide"));
-	assert_int_equal(r.code, 1);
-	must_contain("the edge", r.out.p, "self:\\x1b]0;owned\\x07\\x0d\\nVERIFIED");
-	must_contain("the version", r.out.p, "\\xc2\\x9b31m");
-	must_not_contain("no line of its own", r.out.p, "\nVERIFIED");
-	must_not_contain("no escape", r.out.p, "\033");
-	run_fini(&r);
-	fake_stop(f);
-}
-
 /* -- the decision alone -- */
 
 static void the_decision_is_a_table(void **state)
@@ -568,9 +397,6 @@ int main(void)
 		cmocka_unit_test(wild_numbers_are_survived),
 		cmocka_unit_test(refusals_are_usage_never_a_failed_deploy),
 		cmocka_unit_test(a_wrong_command_line_is_2),
-		cmocka_unit_test(a_terminal_gets_a_block_that_is_redrawn),
-		cmocka_unit_test(machines_get_one_json_document),
-		cmocka_unit_test(what_edges_say_cannot_speak_for_us),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
