@@ -17,7 +17,7 @@ struct netpolicy {
 	size_t n_hosts;
 	struct route {
 		char *from, *to; /* "host:port", host in lower case */
-	} *routes;
+	} * routes;
 	size_t n_routes, cap_routes;
 	bool open;
 };
@@ -175,7 +175,8 @@ int netpolicy_add_route(struct netpolicy *p, struct str rule, struct err *err)
 			good = good && part[i].n > 0;
 	}
 	if (!good)
-		return err_set(err, ERR_SYNTAX, "connect_to '%.*s': want HOST:PORT:TO_HOST:TO_PORT", STR_ARG(rule));
+		return err_set(
+			err, ERR_SYNTAX, "connect_to '%.*s': want HOST:PORT:TO_HOST:TO_PORT", STR_ARG(rule));
 	if (p->n_routes == NETPOLICY_RULES_MAX)
 		return err_set(err, ERR_TOO_BIG, "over %d entries in connect_to", NETPOLICY_RULES_MAX);
 	p->routes = mem_grow(p->routes, &p->cap_routes, p->n_routes + 1, sizeof(*p->routes));
@@ -192,7 +193,8 @@ const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t 
 	char from[512];
 	int n = snprintf(from, sizeof(from), "%.*s:%" PRId64, STR_ARG(host), port);
 	for (size_t i = 0; i < p->n_routes; i++)
-		if (str_eq_nocase((struct str){ from, (size_t)MIN(n, (int)sizeof(from) - 1) }, str_of(p->routes[i].from)))
+		if (str_eq_nocase((struct str){ from, (size_t)MIN(n, (int)sizeof(from) - 1) },
+			    str_of(p->routes[i].from)))
 			return p->routes[i].to;
 	return NULL;
 }

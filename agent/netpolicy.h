@@ -19,8 +19,9 @@ struct netpolicy;
  * hosts: names with '*' for any run of characters ("*.example.com"); none at all means every host. */
 MUST_USE int netpolicy_new(const struct str *networks, size_t n_networks, const struct str *hosts,
 	size_t n_hosts, struct netpolicy **ret, struct err *err);
-/* The agent's own word on where a name leads from here, as curl's --connect-to: "HOST:PORT:TO_HOST:TO_PORT". Only the last
- * two are used to connect; the URL, Host and server name stay. The address is still judged when it connects. */
+/* The agent's own word on where a name leads from here, as curl's --connect-to: "HOST:PORT:TO_HOST:TO_PORT".
+ * Only the last two are used to connect; the URL, Host and server name stay. The address is still judged when
+ * it connects. */
 MUST_USE int netpolicy_add_route(struct netpolicy *p, struct str rule, struct err *err);
 /* "TO_HOST:TO_PORT", borrowed; NULL: as the resolver says. */
 const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t port);

@@ -121,25 +121,33 @@ static int url_make(struct target *t, struct str url, const struct netpolicy *po
 	return rc;
 }
 
-/* "host:port" or "[v6]:port". CONNECT_TO and not RESOLVE: only this is part of what makes a kept connection
- * the right one. */
-static int connect_to_make(struct target *t, struct str to, const struct netpolicy *policy, struct err *err)
+/* CONNECT_TO and not RESOLVE: only this is part of what makes a kept connection the right one. */
+static void pin(struct target *t, struct str to)
 {
 	char line[ASSIGN_TEXT_MAX + 8];
+	(void)snprintf(line, sizeof(line), "::%.*s", STR_ARG(to));
+	t->connect_to = curl_slist_append(NULL, line);
+	INVARIANT(t->connect_to != NULL); /* out of memory */
+	t->connect_host = str_dup(str_first(to, (size_t)str_rfind(to, ':')));
+	lower(t->connect_host);
+}
+
+/* "host:port" or "[v6]:port", of the collector's; else the agent's own word on where this name leads; else
+ * the URL's. */
+static int connect_to_make(struct target *t, struct str to, const struct netpolicy *policy, struct err *err)
+{
 	ptrdiff_t colon = str_rfind(to, ':');
 	struct str host = colon < 0 ? to : str_first(to, (size_t)colon);
 	struct str port = colon < 0 ? STR_NONE : str_from(to, (size_t)colon + 1);
-	int64_t n;
 	const char *route = to.n ? NULL : netpolicy_route(policy, str_of(t->host), t->port);
-	if (to.n == 0 && route == NULL) {
-		t->connect_host = mem_strdup(t->host);
+	int64_t n;
+	if (route) {
+		pin(t, str_of(route)); /* checked when it was read */
 		return 0;
 	}
-	if (route) { /* the agent's own word, checked when it was read */
-		colon = str_rfind(str_of(route), ':');
-		host = str_first(str_of(route), (size_t)colon);
-		to = str_of(route);
-		goto pin;
+	if (to.n == 0) {
+		t->connect_host = mem_strdup(t->host);
+		return 0;
 	}
 	if (to.n > ASSIGN_TEXT_MAX || host.n == 0 || has_control(to) || str_find(to, ' ') >= 0 ||
 		str_to_i64(port, &n, NULL) < 0 || n < 1 || n > 65535 ||
@@ -150,12 +158,7 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 		return err_set(err, ERR_DENIED,
 			"connect_to %.*s is neither among this agent's allow_hosts nor in its allow_networks",
 			STR_ARG(to));
-pin:
-	(void)snprintf(line, sizeof(line), "::%.*s", STR_ARG(to));
-	t->connect_to = curl_slist_append(NULL, line);
-	INVARIANT(t->connect_to != NULL);
-	t->connect_host = str_dup(host);
-	lower(t->connect_host);
+	pin(t, to);
 	return 0;
 }
 

@@ -185,6 +185,40 @@ static void pins(void **state)
 	netpolicy_free(any);
 }
 
+static void where_a_name_leads_from_here(void **state)
+{
+	static const struct {
+		const char *says, *rule, *host;
+		int port;
+		const char *to; /* NULL: as the resolver says; "-": the rule does not parse */
+	} cases[] = {
+		{ "host and port", "www.example.com:443:10.0.0.5:8443", "www.example.com", 443,
+			"10.0.0.5:8443" },
+		{ "in any case", "WWW.example.com:443:edge.test:8443", "www.EXAMPLE.com", 443,
+			"edge.test:8443" },
+		{ "another port is another place", "www.example.com:443:10.0.0.5:8443", "www.example.com", 80,
+			NULL },
+		{ "another host", "www.example.com:443:10.0.0.5:8443", "api.example.com", 443, NULL },
+		{ "to IPv6", "www.example.com:80:[::1]:8080", "www.example.com", 80, "[::1]:8080" },
+		{ "from IPv6", "[2001:db8::1]:80:edge.test:8080", "[2001:db8::1]", 80, "edge.test:8080" },
+		{ "three parts", "www.example.com:443:10.0.0.5", "www.example.com", 443, "-" },
+		{ "no host", ":443:10.0.0.5:8443", "", 443, "-" },
+		{ "no target", "www.example.com:443::8443", "www.example.com", 443, "-" },
+		{ "a port beyond", "www.example.com:443:10.0.0.5:70000", "www.example.com", 443, "-" },
+		{ "a word for a port", "www.example.com:https:10.0.0.5:8443", "www.example.com", 443, "-" },
+		{ "nothing", "", "", 443, "-" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct netpolicy *p = policy(NULL, NULL);
+		struct err err = { 0 };
+		int rc = netpolicy_add_route(p, str_of(cases[i].rule), &err);
+		const char *to = rc < 0 ? "-" : netpolicy_route(p, str_of(cases[i].host), cases[i].port);
+		if ((to == NULL) != (cases[i].to == NULL) || (to && strcmp(to, cases[i].to) != 0))
+			fail_msg("%s: %s", cases[i].says, to ? to : "(none)");
+		netpolicy_free(p);
+	}
+}
+
 static void ip_literals(void **state)
 {
 	assert_true(host_is_ip(STR("127.0.0.1")));
@@ -202,16 +236,18 @@ static void routes(void **state)
 		const char *says, *rule, *host, *to;
 		int port;
 	} cases[] = {
-		{ "host and port are what is looked for", "shop.test:80:127.0.0.1:8080", "shop.test", "127.0.0.1:8080", 80 },
+		{ "host and port are what is looked for", "shop.test:80:127.0.0.1:8080", "shop.test",
+			"127.0.0.1:8080", 80 },
 		{ "the host in any case", "Shop.TEST:80:127.0.0.1:8080", "shop.test", "127.0.0.1:8080", 80 },
 		{ "another port is not meant", "shop.test:80:127.0.0.1:8080", "shop.test", NULL, 443 },
 		{ "another host is not meant", "shop.test:80:127.0.0.1:8080", "api.shop.test", NULL, 80 },
 		{ "IPv6 on the right", "shop.test:443:[::1]:8443", "shop.test", "[::1]:8443", 443 },
-		{ "IPv6 on the left", "[2001:db8::1]:443:edge.test:443", "[2001:db8::1]", "edge.test:443", 443 },
+		{ "IPv6 on the left", "[2001:db8::1]:443:edge.test:443", "[2001:db8::1]", "edge.test:443",
+			443 },
 	};
-	static const char *const bad[] = { "", ":", ":::", "shop.test:80", "shop.test:80:127.0.0.1", "shop.test:80:127.0.0.1:",
-		"shop.test:0:127.0.0.1:80", "shop.test:80:127.0.0.1:65536", ":80:127.0.0.1:80", "shop.test:80::80",
-		"shop.test:x:127.0.0.1:80", "]", "[]:::" };
+	static const char *const bad[] = { "", ":", ":::", "shop.test:80", "shop.test:80:127.0.0.1",
+		"shop.test:80:127.0.0.1:", "shop.test:0:127.0.0.1:80", "shop.test:80:127.0.0.1:65536",
+		":80:127.0.0.1:80", "shop.test:80::80", "shop.test:x:127.0.0.1:80", "]", "[]:::" };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct netpolicy *p = policy(NULL, NULL);
 		assert_int_equal(netpolicy_add_route(p, str_of(cases[i].rule), NULL), 0);
@@ -232,11 +268,13 @@ static void routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses), cmocka_unit_test(routes),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(routes),
 		cmocka_unit_test(other_families_are_refused_and_open_is_open),
 		cmocka_unit_test(networks_that_do_not_parse),
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(pins),
+		cmocka_unit_test(where_a_name_leads_from_here),
 		cmocka_unit_test(ip_literals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
