@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,9 +222,15 @@ static bool url_host(struct str url, const char *scheme, struct str *ret_host)
 	return host.n > 0 && str_find(host, '/') < 0;
 }
 
+/* "127.example.com" is not: only what is written as an address counts. */
 static bool is_loopback(struct str host)
 {
-	return str_eq_nocase(host, STR("localhost")) || str_is(host, "::1") || str_starts(host, "127.");
+	unsigned char address[4];
+	char text[INET_ADDRSTRLEN];
+	if (str_eq_nocase(host, STR("localhost")) || str_is(host, "::1"))
+		return true;
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(host));
+	return host.n < sizeof(text) && inet_pton(AF_INET, text, address) == 1 && address[0] == 127;
 }
 
 static int read_collector(struct agent_conf *c, struct err *err)
