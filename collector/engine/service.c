@@ -298,9 +298,10 @@ static void service_renumber(
 		.route = keep_all(s->n_routes),
 		.link = keep_all(s->n_links),
 		.value = keep_all(s->n_values) };
+	bool decided = s->tracked == NULL || verdict_is_final((enum verdict)s->tracked->verdict);
 	for (size_t i = 0; i < s->n_cells; i++) {
 		const struct cell *c = &s->cells[i];
-		bool forgotten = c->seen_us < forget_before_us && !(c->flags & (CELL_KNOWN | CELL_OBSERVED));
+		bool forgotten = c->seen_us < forget_before_us && (decided || !(c->flags & (CELL_KNOWN | CELL_OBSERVED)));
 		if (k.endpoint[c->endpoint] == NONE32 || forgotten)
 			k.cell[i] = NONE32;
 	}
@@ -330,8 +331,11 @@ void service_sweep(struct engine *e, uint32_t service, bool forget_cells)
 	uint32_t *same = keep_all(s->n_endpoints);
 	service_renumber(e, s, same, forget_cells ? e->now_us - FORGET_US : INT64_MIN);
 	free(same);
-	if (forget_cells)
+	if (forget_cells) {
 		s->sweep_due_us = e->now_us + SWEEP_US;
+		if (s->tracked)
+			progress_sum(e, s);
+	}
 	timers_rebuild(e);
 }
 

@@ -1,0 +1,627 @@
+#include "tests/engine/scenario.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+
+#include "base/units.h"
+
+#define ZERO_US   INT64_C(1772359200000000) /* 2026-03-01T10:00:00Z */
+#define START_US  (-10 * US_PER_DAY) /* of lines before the first with a time */
+#define WORDS_MAX 32
+#define LIST_MAX  16
+#define STEPS_MAX 20000
+
+struct step {
+	int64_t at_us;
+	size_t line;
+	struct str words[WORDS_MAX];
+	size_t n_words;
+};
+
+struct run {
+	struct engine *e;
+	struct engine_sink sink;
+	struct buf outs; /* everything the engine put out */
+	int64_t position;
+	size_t line;
+	bool loud;
+};
+
+enum mode { STRAIGHT, RELOADED, CREEPING };
+static const char *const mode_names[] = { "straight", "saved and loaded before every entry", "time creeping between entries" };
+
+/* -- what the engine puts out -- */
+
+static void on_transition(void *ctx, const struct transition *t)
+{
+	struct run *r = ctx;
+	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " cell %.*s/%.*s>%s late=%d version=%.*s expected=%.*s\n",
+		t->key.position, t->key.seq, t->at_us - ZERO_US, STR_ARG(t->edge), STR_ARG(t->endpoint), cell_state_name(t->to),
+		t->late, STR_ARG(t->version), STR_ARG(t->expected));
+}
+
+static void on_deploy(void *ctx, const struct deploy_change *c)
+{
+	struct run *r = ctx;
+	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " deploy %.*s>%s %.*s\n", c->key.position, c->key.seq,
+		c->at_us - ZERO_US, STR_ARG(c->id), verdict_name(c->to), STR_ARG(c->reason));
+}
+
+static void on_notice(void *ctx, const struct notice *n)
+{
+	struct run *r = ctx;
+	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " notice %.*s>%.*s\n", n->key.position, n->key.seq, n->at_us - ZERO_US,
+		STR_ARG(n->kind), STR_ARG(n->version));
+}
+
+/* -- words -- */
+
+static NORETURN void story_fail(const struct run *r, const char *what, struct str word)
+{
+	print_error("line %zu: %s '%.*s'\n", r->line, what, STR_ARG(word));
+	fail();
+	abort();
+}
+
+static int64_t word_duration(const struct run *r, struct str word)
+{
+	bool negative = word.n && word.p[0] == '-';
+	int64_t us = 0;
+	if (duration_parse(negative ? str_from(word, 1) : word, &us, NULL) < 0)
+		story_fail(r, "no duration:", word);
+	return negative ? -us : us;
+}
+
+static bool option(const struct step *s, const char *name, struct str *ret)
+{
+	size_t n = strlen(name);
+	for (size_t i = 0; i < s->n_words; i++)
+		if (str_starts(s->words[i], name) && s->words[i].n > n && s->words[i].p[n] == '=') {
+			*ret = str_from(s->words[i], n + 1);
+			return true;
+		}
+	return false;
+}
+
+static struct str option_or(const struct step *s, const char *name, const char *otherwise)
+{
+	struct str word = str_of(otherwise);
+	(void)option(s, name, &word);
+	return word;
+}
+
+static bool flag(const struct step *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_words; i++)
+		if (str_is(s->words[i], name))
+			return true;
+	return false;
+}
+
+static int64_t option_us(const struct run *r, const struct step *s, const char *name, int64_t otherwise)
+{
+	struct str word;
+	return option(s, name, &word) ? word_duration(r, word) : otherwise;
+}
+
+static int64_t option_time(const struct run *r, const struct step *s, const char *name, int64_t otherwise)
+{
+	struct str word;
+	return option(s, name, &word) ? ZERO_US + word_duration(r, word) : otherwise;
+}
+
+static double option_share(const struct run *r, const struct step *s, const char *name, double otherwise)
+{
+	struct str word;
+	double share = otherwise;
+	if (option(s, name, &word) && share_parse(word, &share, NULL) < 0)
+		story_fail(r, "no share:", word);
+	return share;
+}
+
+static int64_t option_int(const struct run *r, const struct step *s, const char *name, int64_t otherwise)
+{
+	struct str word;
+	int64_t v = otherwise;
+	if (option(s, name, &word) && str_to_i64(word, &v, NULL) < 0)
+		story_fail(r, "no number:", word);
+	return v;
+}
+
+static size_t word_list(struct str word, struct str *ret)
+{
+	size_t n = 0;
+	struct str left = word, part;
+	while (n < LIST_MAX && left.n && str_cut(&left, ',', &part))
+		ret[n++] = part;
+	return n;
+}
+
+static struct str full_edge(struct str word, char text[OBS_NAME_MAX])
+{
+	if (str_is(word, "-"))
+		return STR_NONE;
+	if (str_find(word, ':') >= 0)
+		return word;
+	snprintf(text, OBS_NAME_MAX, "cdn:%.*s", STR_ARG(word));
+	return str_of(text);
+}
+
+/* -- entries -- */
+
+static void fold(struct run *r, const struct step *s, struct event *ev)
+{
+	struct err err = { 0 };
+	struct str refused;
+	ev->position = ++r->position;
+	ev->received_at_us = ZERO_US + s->at_us;
+	ev->at_us = ev->received_at_us;
+	int accept = engine_would_accept(r->e, ev, NULL);
+	int rc = engine_fold(r->e, ev, &err);
+	if (option(s, "refused", &refused)) {
+		if (rc == 0 || accept == 0 || !str_is(refused, err_name(rc)))
+			story_fail(r, "not refused as it should be:", str_of(rc ? err_name(rc) : "accepted"));
+		assert_true(err.text[0] != '\0');
+	} else if (rc < 0 || accept < 0) {
+		story_fail(r, "refused:", str_of(err.text));
+	}
+}
+
+static void do_service(struct run *r, const struct step *s)
+{
+	struct str ids[LIST_MAX], agents[LIST_MAX];
+	struct ev_endpoint endpoints[LIST_MAX];
+	size_t n = word_list(option_or(s, "endpoints", "v"), ids);
+	char urls[LIST_MAX][64];
+	for (size_t i = 0; i < n; i++) {
+		struct str id;
+		(void)str_cut(&ids[i], ':', &id);
+		snprintf(urls[i], sizeof(urls[i]), "https://shop.example/%.*s%.*s", STR_ARG(id), STR_ARG(option_or(s, "url", "")));
+		endpoints[i] = (struct ev_endpoint){ id, str_of(urls[i]),
+			str_is(ids[i], "prefix") ? MATCH_PREFIX : MATCH_EXACT, str_is(ids[i], "learned") };
+	}
+	struct event ev = { .kind = EV_SERVICE,
+		.service = { .name = s->words[1],
+			.removed = flag(s, "gone"),
+			.interval_us = option_us(r, s, "interval", 10 * US_PER_S),
+			.endpoints = endpoints,
+			.n_endpoints = n,
+			.has_origin = flag(s, "origin"),
+			.agents = agents,
+			.n_agents = word_list(option_or(s, "assigned", ""), agents),
+			.timeout_us = option_us(r, s, "timeout", 15 * US_PER_MIN),
+			.require = option_share(r, s, "require", 1),
+			.min_coverage = option_share(r, s, "coverage", 0.9),
+			.min_agents = option_int(r, s, "agents", 1),
+			.watch_us = option_us(r, s, "watch", 30 * US_PER_MIN),
+			.rollout_grace_us = option_us(r, s, "grace", 5 * US_PER_MIN) } };
+	fold(r, s, &ev);
+}
+
+static void do_deploy(struct run *r, const struct step *s)
+{
+	struct str aliases[LIST_MAX], values[LIST_MAX];
+	struct ev_value pairs[LIST_MAX];
+	size_t n_values = word_list(option_or(s, "value", ""), values);
+	for (size_t i = 0; i < n_values; i++) {
+		pairs[i].value = values[i];
+		(void)str_cut(&pairs[i].value, ':', &pairs[i].endpoint);
+	}
+	struct str id = s->words[1];
+	(void)option(s, "id", &id);
+	struct event ev = { .kind = EV_DEPLOY,
+		.deploy = { .id = id,
+			.service = option_or(s, "service", "shop"),
+			.version = s->words[1],
+			.started_at_us = option_time(r, s, "started", ZERO_US + s->at_us),
+			.live_at_us = option_time(r, s, "live", TIME_NONE),
+			.aliases = aliases,
+			.n_aliases = word_list(option_or(s, "alias", ""), aliases),
+			.values = pairs,
+			.n_values = n_values } };
+	fold(r, s, &ev);
+}
+
+static void do_patch(struct run *r, const struct step *s)
+{
+	bool aborted = str_is(s->words[0], "abort");
+	struct event ev = { .kind = EV_DEPLOY_PATCH,
+		.deploy_patch = { .id = s->words[1],
+			.live_at_us = aborted ? TIME_NONE : option_time(r, s, "at", ZERO_US + s->at_us),
+			.aborted = aborted } };
+	fold(r, s, &ev);
+}
+
+static void see_cache(struct run *r, const struct step *s, struct obs *o)
+{
+	struct str tiers[LIST_MAX];
+	o->n_tiers = (uint8_t)word_list(option_or(s, "cache", ""), tiers);
+	for (size_t i = 0; i < o->n_tiers; i++) {
+		enum cache_status status;
+		if (!cache_status_from(tiers[i], &status))
+			story_fail(r, "no cache word:", tiers[i]);
+		o->tiers[i] = (uint8_t)status;
+		o->tier_kinds[i] = i ? TIER_SHIELD : TIER_EDGE;
+	}
+	o->age_s = (int32_t)option_int(r, s, "age", OBS_AGE_NONE);
+	o->ttl_s = (int32_t)option_int(r, s, "ttl", OBS_TTL_NONE);
+}
+
+static void do_see(struct run *r, const struct step *s)
+{
+	char edge_text[OBS_NAME_MAX];
+	struct str word;
+	enum obs_fail why = FAIL_OK;
+	bool origin = str_is(s->words[2], "origin");
+	struct str dict[] = { STR_NONE, option_or(s, "ep", "v"), origin ? STR_NONE : full_edge(s->words[2], edge_text),
+		str_is(s->words[3], "-") ? STR_NONE : s->words[3], option_or(s, "node", "") };
+	struct obs o;
+	obs_init(&o);
+	o.observed_at_us = option_time(r, s, "at", ZERO_US + s->at_us);
+	o.endpoint = 1, o.edge = 2, o.version = 3, o.node = 4;
+	o.path = origin ? PATH_ORIGIN : PATH_EDGE;
+	o.status = (int16_t)option_int(r, s, "status", 200);
+	if (option(s, "fail", &word)) {
+		if (!obs_fail_from(word, &why))
+			story_fail(r, "no way to fail:", word);
+		o.status = 0;
+		o.edge = 0;
+	} else if (o.status >= 400) {
+		why = FAIL_HTTP;
+	} else if (dict[3].n == 0) {
+		why = FAIL_NO_VERSION;
+	}
+	o.fail = (uint8_t)why;
+	see_cache(r, s, &o);
+	struct batch b = { .agent = s->words[1], .region = option_or(s, "region", "eu"),
+		.service = option_or(s, "service", "shop"), .dict = dict, .n_dict = ARRAY_LEN(dict), .obs = &o, .n_obs = 1 };
+	struct err err;
+	if (batch_check(&b, &err) < 0)
+		story_fail(r, "no batch:", str_of(err.text));
+	struct event ev = { .kind = EV_OBSERVATIONS, .observations = { .batch = &b } };
+	fold(r, s, &ev);
+}
+
+static void do_agent(struct run *r, const struct step *s)
+{
+	static const char *const told[] = { "connected", "disconnected", "drained", "revoked" };
+	struct event ev = { .kind = EV_AGENT, .agent = { .agent = s->words[1], .state = AGENT_TOLD_COUNT } };
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		if (str_is(s->words[2], told[i]))
+			ev.agent.state = (enum agent_told)i;
+	fold(r, s, &ev);
+}
+
+static void do_purge(struct run *r, const struct step *s)
+{
+	struct event ev = { .kind = EV_PURGE,
+		.purge = { .id = s->words[1],
+			.service = STR("shop"),
+			.requested_at_us = TIME_NONE,
+			.completed_at_us = TIME_NONE,
+			.patterns = &s->words[2],
+			.n_patterns = 1 } };
+	fold(r, s, &ev);
+}
+
+static void do_down(struct run *r, const struct step *s)
+{
+	struct event ev = { .kind = EV_COLLECTOR,
+		.collector = { .down_since_us = ZERO_US + word_duration(r, s->words[1]) } };
+	fold(r, s, &ev);
+}
+
+/* -- expectations -- */
+
+static void value_text(const json_t *v, struct buf *out)
+{
+	if (v == NULL) {
+		buf_addf(out, "absent");
+	} else if (json_is_string(v)) {
+		buf_addf(out, "%s", json_string_value(v));
+	} else {
+		char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
+		buf_addf(out, "%s", text);
+		free(text);
+	}
+}
+
+static const json_t *json_at(const json_t *v, struct str path)
+{
+	struct str part;
+	while (v && path.n && str_cut(&path, '.', &part)) {
+		int64_t i;
+		char *key = str_dup(part);
+		if (json_is_array(v) && str_is(part, "n")) {
+			static json_t *count;
+			json_decref(count);
+			v = count = json_integer((json_int_t)json_array_size(v));
+		} else {
+			v = json_is_array(v) && str_to_i64(part, &i, NULL) == 0 ? json_array_get(v, (size_t)i) :
+										   json_object_get(v, key);
+		}
+		free(key);
+	}
+	return v;
+}
+
+static void check_fields(const struct run *r, const struct step *s, size_t from, struct str text)
+{
+	json_error_t why;
+	json_t *object = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+	if (object == NULL)
+		story_fail(r, "the view is no JSON:", str_of(why.text));
+	for (size_t i = from; i < s->n_words; i++) {
+		struct buf got;
+		struct str want = s->words[i], key;
+		buf_init(&got, 1 << 20);
+		(void)str_cut(&want, '=', &key);
+		value_text(json_at(object, key), &got);
+		if (!str_eq(buf_str(&got), want)) {
+			print_error("line %zu: %.*s is '%.*s', not '%.*s', in %.*s\n", r->line, STR_ARG(key),
+				STR_ARG(buf_str(&got)), STR_ARG(want), STR_ARG(text));
+			fail();
+		}
+		buf_fini(&got);
+	}
+	json_decref(object);
+}
+
+static void split_cell(struct str word, char text[OBS_NAME_MAX], struct str *ret_edge, struct str *ret_endpoint)
+{
+	struct str edge;
+	(void)str_cut(&word, '/', &edge);
+	*ret_edge = full_edge(str_is(edge, "-") ? STR("none:") : edge, text);
+	if (str_is(edge, "-"))
+		*ret_edge = STR("none");
+	*ret_endpoint = word.n ? word : STR("v");
+}
+
+/* The words after '>' on the lines of `what`, with commas between them. */
+static void check_sequence(const struct run *r, const char *what, struct str want)
+{
+	struct buf got;
+	struct str left = buf_str(&r->outs), line;
+	buf_init(&got, 1 << 20);
+	while (left.n && str_cut(&left, '\n', &line)) {
+		ptrdiff_t at = str_find(line, '>');
+		size_t n = strlen(what);
+		if (at < (ptrdiff_t)n || !str_eq((struct str){ line.p + at - n, n }, str_of(what)))
+			continue;
+		struct str rest = str_from(line, (size_t)at + 1), state;
+		(void)str_cut(&rest, ' ', &state);
+		buf_addf(&got, "%s%.*s", got.n ? "," : "", STR_ARG(state));
+	}
+	if (!str_eq(buf_str(&got), want)) {
+		print_error("line %zu: it went %.*s, not %.*s\n%.*s", r->line, STR_ARG(buf_str(&got)), STR_ARG(want),
+			STR_ARG(buf_str(&r->outs)));
+		fail();
+	}
+	buf_fini(&got);
+}
+
+static void expect_named(const struct run *r, const struct step *s, void (*view)(const struct engine *e, struct buf *out))
+{
+	struct buf all;
+	size_t i;
+	json_t *member;
+	buf_init(&all, 1 << 24);
+	view(r->e, &all);
+	json_t *list = json_loadb(all.p, all.n, 0, NULL);
+	json_array_foreach(list, i, member) {
+		if (!str_is(s->words[2], json_string_value(json_object_get(member, "name"))))
+			continue;
+		char *text = json_dumps(member, JSON_COMPACT | JSON_REAL_PRECISION(6));
+		check_fields(r, s, 3, str_of(text));
+		free(text);
+		json_decref(list);
+		buf_fini(&all);
+		return;
+	}
+	story_fail(r, "not there:", s->words[2]);
+}
+
+static void do_expect(struct run *r, const struct step *s)
+{
+	char text[OBS_NAME_MAX], what[2 * OBS_NAME_MAX + 16];
+	struct str kind = s->words[1], edge, endpoint;
+	struct buf view;
+	struct err err;
+	engine_advance(r->e, ZERO_US + s->at_us);
+	buf_init(&view, 1 << 24);
+	split_cell(s->words[2], text, &edge, &endpoint);
+	if (str_is(kind, "cell")) {
+		if (view_cell(r->e, option_or(s, "service", "shop"), endpoint, edge, &view, &err) < 0)
+			story_fail(r, "no cell:", str_of(err.text));
+		check_fields(r, s, 3, buf_str(&view));
+	} else if (str_is(kind, "nocell")) {
+		assert_int_equal(view_cell(r->e, STR("shop"), endpoint, edge, &view, NULL), ERR_NOT_FOUND);
+	} else if (str_is(kind, "deploy")) {
+		if (view_deploy(r->e, s->words[2], &view, &err) < 0)
+			story_fail(r, "no deploy:", str_of(err.text));
+		check_fields(r, s, 3, buf_str(&view));
+	} else if (str_is(kind, "service")) {
+		expect_named(r, s, view_services);
+	} else if (str_is(kind, "agent")) {
+		expect_named(r, s, view_agents);
+	} else if (str_is(kind, "states")) {
+		snprintf(what, sizeof(what), "cell %.*s/%.*s", STR_ARG(edge), STR_ARG(endpoint));
+		check_sequence(r, what, s->words[3]);
+	} else if (str_is(kind, "verdicts")) {
+		snprintf(what, sizeof(what), "deploy %.*s", STR_ARG(s->words[2]));
+		check_sequence(r, what, s->n_words > 3 ? s->words[3] : STR_NONE);
+	} else if (str_is(kind, "notices")) {
+		check_sequence(r, "notice undeclared_deploy", str_is(s->words[2], "0") ? STR_NONE : s->words[2]);
+	} else {
+		story_fail(r, "nothing is called", kind);
+	}
+	buf_fini(&view);
+}
+
+/* -- a whole story -- */
+
+static const struct {
+	const char *word;
+	void (*run)(struct run *r, const struct step *s);
+} verbs[] = {
+	{ "service", do_service }, { "deploy", do_deploy }, { "live", do_patch }, { "abort", do_patch }, { "see", do_see },
+	{ "agent", do_agent },     { "purge", do_purge },   { "down", do_down },  { "expect", do_expect },
+};
+
+static bool is_verb(struct str word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (str_is(word, verbs[i].word))
+			return true;
+	return false;
+}
+
+static size_t split_words(struct str line, struct str words[WORDS_MAX])
+{
+	size_t n = 0;
+	struct str word;
+	while (n < WORDS_MAX && str_cut(&line, ' ', &word))
+		if (str_trim(word).n)
+			words[n++] = str_trim(word);
+	return n;
+}
+
+static void add_steps(const struct run *r, struct str line, struct step *steps, size_t *n)
+{
+	struct step s = { .line = r->line };
+	struct str words[WORDS_MAX], from, to;
+	size_t skip = 0, n_words = split_words(line, words);
+	int64_t at = *n ? steps[*n - 1].at_us : START_US, end, pace = 1;
+	if (n_words == 0 || words[0].p[0] == '#')
+		return;
+	if (str_is(words[0], "every")) {
+		pace = word_duration(r, words[1]);
+		to = words[2];
+		(void)str_cut(&to, '.', &from);
+		at = word_duration(r, from);
+		to = str_from(to, 1);
+		end = word_duration(r, to);
+		skip = 3;
+	} else if (!is_verb(words[0])) {
+		at = word_duration(r, words[0]);
+		skip = 1;
+		end = at;
+	} else {
+		end = at;
+	}
+	s.n_words = n_words - skip;
+	memcpy(s.words, words + skip, s.n_words * sizeof(*words));
+	if (s.n_words == 0 || !is_verb(s.words[0]))
+		story_fail(r, "no verb in", line);
+	for (; at <= end; at += pace) {
+		assert_true(*n < STEPS_MAX);
+		s.at_us = at;
+		steps[(*n)++] = s;
+	}
+}
+
+static struct step *read_steps(struct run *r, const char *text, size_t *ret_n)
+{
+	struct step *steps = mem_new_array(STEPS_MAX, sizeof(*steps));
+	struct str left = str_of(text), line;
+	size_t n = 0;
+	while (left.n && str_cut(&left, '\n', &line)) {
+		r->line++;
+		add_steps(r, line, steps, &n);
+	}
+	for (size_t i = 1; i < n; i++) { /* stable */
+		struct step s = steps[i];
+		size_t at = i;
+		for (; at > 0 && steps[at - 1].at_us > s.at_us; at--)
+			steps[at] = steps[at - 1];
+		steps[at] = s;
+	}
+	*ret_n = n;
+	return steps;
+}
+
+static void reload(struct run *r)
+{
+	struct buf bytes, again;
+	struct engine *loaded = NULL;
+	struct err err = { 0 };
+	buf_init(&bytes, 1 << 26), buf_init(&again, 1 << 26);
+	engine_save(r->e, &bytes);
+	if (engine_load(buf_str(&bytes), &r->sink, &loaded, &err) < 0)
+		story_fail(r, "not loaded:", str_of(err.text));
+	engine_save(loaded, &again);
+	if (!str_eq(buf_str(&bytes), buf_str(&again)))
+		story_fail(r, "saved, loaded and saved again, it is not the same", STR_NONE);
+	engine_free(r->e);
+	r->e = loaded;
+	buf_fini(&bytes), buf_fini(&again);
+}
+
+static void story_play(const char *text, enum mode mode, struct buf *outs, struct buf *view)
+{
+	struct run r = { 0 };
+	size_t n;
+	uint64_t dice = 88172645463325252u;
+	buf_init(&r.outs, 1 << 26);
+	r.sink = (struct engine_sink){ &r, on_transition, on_deploy, on_notice, NULL };
+	r.e = engine_new(&r.sink);
+	struct step *steps = read_steps(&r, text, &n);
+	for (size_t i = 0; i < n; i++) {
+		r.line = steps[i].line;
+		if (mode == RELOADED)
+			reload(&r);
+		int64_t now = engine_now_us(r.e), to = ZERO_US + steps[i].at_us;
+		if (str_is(steps[i].words[0], "down"))
+			to = MIN(to, ZERO_US + word_duration(&r, steps[i].words[1]));
+		for (int k = 0; mode == CREEPING && k < 3 && to > now && now > 0; k++) {
+			dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
+			now += (int64_t)(dice % (uint64_t)(to - now + 1));
+			engine_advance(r.e, now);
+		}
+		for (size_t v = 0; v < ARRAY_LEN(verbs); v++)
+			if (str_is(steps[i].words[0], verbs[v].word))
+				verbs[v].run(&r, &steps[i]);
+	}
+	view_all(r.e, view);
+	*outs = r.outs;
+	engine_free(r.e);
+	free(steps);
+}
+
+static void story_test(void **state)
+{
+	const struct story *story = *state;
+	struct buf outs[3], views[3];
+	for (size_t i = 0; i < 3; i++) {
+		buf_init(&views[i], 1 << 26);
+		story_play(story->text, (enum mode)i, &outs[i], &views[i]);
+		if (i && !str_eq(buf_str(&outs[i]), buf_str(&outs[0]))) {
+			print_error("%s:\n%.*s\nstraight:\n%.*s\n", mode_names[i], STR_ARG(buf_str(&outs[i])),
+				STR_ARG(buf_str(&outs[0])));
+			fail();
+		}
+		if (i && !str_eq(buf_str(&views[i]), buf_str(&views[0]))) {
+			print_error("%s:\n%.*s\nstraight:\n%.*s\n", mode_names[i], STR_ARG(buf_str(&views[i])),
+				STR_ARG(buf_str(&views[0])));
+			fail();
+		}
+	}
+	for (size_t i = 0; i < 3; i++)
+		buf_fini(&outs[i]), buf_fini(&views[i]);
+}
+
+int stories_run(const struct story *stories, size_t n)
+{
+	struct CMUnitTest *tests = mem_new_array(n, sizeof(*tests));
+	for (size_t i = 0; i < n; i++)
+		tests[i] = (struct CMUnitTest){ stories[i].says, story_test, NULL, NULL, (void *)(uintptr_t)&stories[i] };
+	int rc = _cmocka_run_group_tests("stories", tests, n, NULL, NULL);
+	free(tests);
+	return rc;
+}
