@@ -5,7 +5,6 @@
 agents='fra iad nrt sin'
 n_endpoints=100
 
-results_reach() { [ "$(sql "select coalesce(sum(last-first+1),0) from batch_ranges")" -ge "$1" ]; }
 batches() { sql 'select count(*) from journal where agent_id is not null'; }
 batches_reach() { [ "$(batches)" -ge "$1" ]; }
 
@@ -61,12 +60,14 @@ play() { # play RUN KILLS
 	until_true 90 "v2 failed" verdict_is v2 failed
 	until_true 60 "only the two forgotten keys are stale" cells_in_are stale 2
 	until_true 60 "all others are fresh" cells_in_are fresh $((4 * n_endpoints - 2))
+	until_true 90 "20,000 results" results_reach 20000
 	for n in $agents; do
 		stop "agent-$n"
 		equal "spool of $n after its drain" 0 "$(spooled "$n" | wc -l)"
 	done
 	api '/api/v1/cells?limit=1000' | jq -r '.items[] | [.endpoint, .edge, .state, .version, .expected] | @tsv' | sort >"$run/cells"
 	api '/api/v1/deploys' | jq -r '.items[] | [.service, .version, .verdict] | @tsv' >"$run/verdicts"
+	say "     $1: $(results) results"
 	stop collector
 	held | sort >"$run/held"
 	equal "$1: every batch once" "" "$(uniq -d "$run/held")"

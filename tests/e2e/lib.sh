@@ -70,7 +70,8 @@ C
 }
 agent_start() { start "agent-$1" "$bin/agent/tidemark-agent" --config "$run/agent/$1/agent.yaml"; }
 
-results() { tidemark status -o json | jq '[.agents[].results] | add // 0'; }
+results() { api /api/v1/agents | jq '[.items[].results] | add // 0'; }
+results_reach() { [ "$(results)" -ge "$1" ]; }
 deploy_id() { api "/api/v1/deploys?service=shop&version=$1" | jq -r '.items[0].id // empty'; }
 verdict() { api "/api/v1/deploys/$(deploy_id "$1")" | jq -r .verdict; }
 verdict_is() { [ "$(verdict "$1")" = "$2" ]; }
