@@ -40,12 +40,15 @@ function Token() {
 function DeployPanel({ deploy, now }: { deploy: Deploy; now: number }) {
 	const p = deploy.propagation;
 	return (
-		<section aria-label="deploy">
+		<section aria-label="deploy" class="deploy">
 			<div class="bar">
 				<h2>Deploy <code>{deploy.version}</code></h2>
 				<Verdict verdict={deploy.verdict} />
 			</div>
 			{deploy.reason && <p class="reason">{deploy.reason}</p>}
+			{deploy.verdict !== "verified" && deploy.decided_at && p.observed > 0 && p.converged === p.observed && (
+				<p class="reason now">✓ By now all {p.observed} observed cells serve it.</p>
+			)}
 			<dl class="figures">
 				<div><dt>converged</dt><dd>{percent(p.converged_share)} <small>{p.converged} of {p.observed}</small></dd></div>
 				<div><dt>coverage</dt><dd>{percent(p.coverage)} <small>{p.known} known before</small></dd></div>
