@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "collector/writer_impl.h"
 
-#define OUTAGE_US     (5 * US_PER_S) /* shorter ones fit into the lateness that agents' spools have anyway */
 #define PRUNE_US      (60 * US_PER_S)
 #define PRUNE_STEP_US (200 * US_PER_MS)
 #define CHECKPOINT_US (300 * US_PER_S)
@@ -204,7 +203,7 @@ static void step(struct writer *w, bool last)
 		refuse_queue(w);
 		if (boot_us < w->next_retry_us && !last)
 			return;
-		if (boot_us - w->failing_since_us > OUTAGE_US &&
+		if (boot_us - w->failing_since_us > w->o.outage_us &&
 			!(w->kept.head && w->kept.head->entry.kind == ENTRY_COLLECTOR))
 			owe_collector_entry(w, w->alive_us);
 	}

@@ -21,8 +21,9 @@
 #define WRITER_GROUP_BYTES (8 * 1024 * 1024)
 #define WRITER_GROUP_US                                                                                      \
 	(20 * US_PER_MS) /* a group waits this long for more; with its commit it stays under 50 ms */
-#define WRITER_RETRY_US       US_PER_S          /* while the store refuses */
-#define WRITER_ALIVE_US       (5 * US_PER_S)    /* an idle collector notes this often that it is there */
+#define WRITER_RETRY_US       US_PER_S       /* while the store refuses */
+#define WRITER_OUTAGE_US      (5 * US_PER_S) /* shorter ones fit into the lateness that spools have anyway */
+#define WRITER_ALIVE_US       (5 * US_PER_S) /* an idle collector notes this often that it is there */
 #define WRITER_FLUSH_US       (200 * US_PER_MS) /* transitions wait this long for a group to ride in */
 #define WRITER_PROGRESS_US    US_PER_S
 #define WRITER_SNAPSHOT_US    (60 * US_PER_S)
@@ -61,10 +62,7 @@ struct writer_options {
 	struct work *(*owed)(void *ctx);
 	/* An entry was folded and is durable. By the writer, outside the lock; may be NULL. */
 	void (*folded)(void *ctx, enum entry_kind kind, struct str service);
-	/* The store stopped (err says why) or started (NULL) to take entries. May be NULL. */
-	void (*store_state)(void *ctx, const struct err *err);
-	int64_t snapshot_us;    /* 0: WRITER_SNAPSHOT_US */
-	int64_t snapshot_every; /* 0: WRITER_SNAPSHOT_EVERY */
+	int64_t snapshot_us, snapshot_every, retry_us, outage_us; /* 0: as defined above */
 };
 
 struct writer;

@@ -35,19 +35,16 @@ void set_failing(struct writer *w, const struct err *why)
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (why)
-		w->next_retry_us = clock_boot_us() + WRITER_RETRY_US;
+		w->next_retry_us = clock_boot_us() + w->o.retry_us;
 	if (began) {
 		w->failing_since_us = clock_boot_us();
 		log_error("store_refuses",
-			"err=\"%s\" nothing is acknowledged, agents keep their results; trying again every "
-			"second",
+			"err=\"%s\" nothing is acknowledged, agents keep their results; trying again",
 			why->text);
 	}
 	if (ended)
 		log_info("store_takes", "after_s=%" PRId64 " acknowledging again",
 			(clock_boot_us() - w->failing_since_us) / US_PER_S);
-	if (w->o.store_state && (began || ended))
-		w->o.store_state(w->o.ctx, why);
 }
 
 /* -- one group -- */

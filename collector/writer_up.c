@@ -90,7 +90,7 @@ static int come_up(struct writer *w, struct err *err)
 static void entry_work_done(struct work *w, int rc, bool duplicate, const struct err *err)
 {
 	if (rc < 0)
-		log_error("entry_lost", "kind=%s err=\"%s\"", entry_kind_name(w->entry.kind), err->text);
+		log_debug("collector_entry_lost", "err=\"%s\" the next start owes it again", err->text);
 	free((char *)w->entry.bytes.p);
 	free(w);
 }
@@ -123,6 +123,8 @@ int writer_open(const struct writer_options *o, struct writer **ret, struct err 
 	w->o = *o;
 	w->o.snapshot_us = o->snapshot_us ? o->snapshot_us : WRITER_SNAPSHOT_US;
 	w->o.snapshot_every = o->snapshot_every ? o->snapshot_every : WRITER_SNAPSHOT_EVERY;
+	w->o.retry_us = o->retry_us ? o->retry_us : WRITER_RETRY_US;
+	w->o.outage_us = o->outage_us ? o->outage_us : WRITER_OUTAGE_US;
 	w->retention = o->retention;
 	w->outs_since_us = INT64_MAX;
 	list_init(&w->queue);

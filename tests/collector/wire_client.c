@@ -117,6 +117,12 @@ struct wire_msg hello_of(const char *agent, const unsigned char token[HELLO_TOKE
 
 char *sealed_batch(const char *service, uint64_t number, size_t n, size_t *ret_n, uint32_t *ret_raw_size)
 {
+	return sealed_batch_at(service, number, n, clock_boot_us(), clock_wall_us(), ret_n, ret_raw_size);
+}
+
+char *sealed_batch_at(const char *service, uint64_t number, size_t n, int64_t boot_us, int64_t wall_us,
+	size_t *ret_n, uint32_t *ret_raw_size)
+{
 	struct batch_builder *b = batch_builder_new();
 	struct buf out;
 	bool full = false;
@@ -127,7 +133,7 @@ char *sealed_batch(const char *service, uint64_t number, size_t n, size_t *ret_n
 		char version[32];
 		obs_init(&o);
 		(void)snprintf(version, sizeof(version), "v%" PRIu64, number % 7 + i % 2);
-		o.observed_at_us = clock_boot_us() - (int64_t)(n - i) * US_PER_MS;
+		o.observed_at_us = boot_us - (int64_t)(n - i) * US_PER_MS;
 		o.endpoint = batch_builder_intern(b, STR("version"), OBS_NAME_MAX, &full);
 		o.edge = batch_builder_intern(b, STR("self:fra"), OBS_NAME_MAX, &full);
 		o.version = batch_builder_intern(b, str_of(version), OBS_VERSION_MAX, &full);
@@ -137,8 +143,8 @@ char *sealed_batch(const char *service, uint64_t number, size_t n, size_t *ret_n
 	}
 	struct batch copy = *batch_builder_peek(b);
 	copy.boot_id = clock_boot_id();
-	copy.sealed_boot_us = clock_boot_us();
-	copy.sealed_wall_us = clock_wall_us();
+	copy.sealed_boot_us = boot_us;
+	copy.sealed_wall_us = wall_us;
 	copy.generation = number; /* no two are the same bytes */
 	buf_init(&out, BATCH_PACKED_MAX);
 	if (batch_seal(&copy, &out, ret_raw_size, &err) < 0)

@@ -25,8 +25,11 @@ void token_bytes(const char *text, unsigned char ret[HELLO_TOKEN_BYTES]);
 struct wire_msg hello_of(const char *agent, const unsigned char token[HELLO_TOKEN_BYTES]);
 
 /* n results of endpoint "version" at edge "self:fra", sealed: free() what is returned. number makes them
- * differ. */
-char *sealed_batch(const char *service, uint64_t number, size_t n, size_t *ret_n, uint32_t *ret_raw_size);
+ * differ; the same arguments give the same bytes. */
+char *sealed_batch_at(const char *service, uint64_t number, size_t n, int64_t boot_us, int64_t wall_us,
+	size_t *ret_n, uint32_t *ret_raw_size);
+char *sealed_batch(
+	const char *service, uint64_t number, size_t n, size_t *ret_n, uint32_t *ret_raw_size); /* now */
 struct wire_msg upload_of(uint64_t epoch, uint64_t number, struct str body, uint32_t raw_size);
 
 #endif
