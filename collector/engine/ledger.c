@@ -96,15 +96,19 @@ static void value_match(const struct service *s, struct value *v)
 	v->from_us = INT64_MAX, v->until_us = INT64_MIN; /* nothing judged yet */
 }
 
+/* Even numbers for what is live. What was overtaken before it was live lies between two of them; what was aborted is older
+ * than anything; what is rolling out is newer than anything. */
 static int32_t deploy_rank(const struct service *s, const struct deploy *d)
 {
-	if (d->left)
+	int32_t rank = 0;
+	if (d->verdict == VERDICT_ABORTED || (d->left && d->verdict != VERDICT_SUPERSEDED))
 		return 0;
-	for (size_t i = 0; i < s->n_ledger; i++)
+	for (size_t i = 0; i < s->n_ledger; i++) {
 		if (s->ledger[i] == d)
-			return (int32_t)i + 1;
-	return (int32_t)(s->n_ledger + 1 +
-			 d->serial % 1000000); /* rolling out: newer than all that is live */
+			return 2 * (int32_t)i + 2;
+		rank += 2 * (s->ledger[i]->live_us < d->end_us);
+	}
+	return d->left ? rank + 1 : rank + 2 + (int32_t)(d->serial % 1000000);
 }
 
 static void span_cut(struct value *v, int64_t at_us, int64_t line_us)

@@ -122,7 +122,7 @@ static uint32_t member_get(struct engine *e, struct service *s, uint32_t agent)
 	return i;
 }
 
-static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member)
+static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member, int64_t at_us)
 {
 	uint32_t i = index_get(&s->ix_routes, key_of_pair(endpoint, member), s->routes, route_key);
 	if (i != NONE32)
@@ -136,7 +136,8 @@ static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member)
 		.links = NONE32,
 		.next_in_member = s->members[member].routes,
 		.report_us = TIME_NONE,
-		.reached_us = TIME_NONE };
+		.reached_us = TIME_NONE,
+		.bucket = bucket_of(at_us) };
 	s->members[member].routes = i;
 	index_put(&s->ix_routes, i, s->routes, route_key);
 	return i;
@@ -172,7 +173,7 @@ static uint32_t cell_get(struct fold *f, const struct seen *o, uint32_t edge)
 }
 
 /* NONE32: this agent names more edges than anybody has. */
-static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell)
+static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell, int64_t at_us)
 {
 	struct route *r = &s->routes[route];
 	for (uint32_t i = r->links; i != NONE32; i = s->links[i].next_in_route)
@@ -186,7 +187,8 @@ static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell)
 		.route = route,
 		.next_in_cell = s->cells[cell].links,
 		.next_in_route = r->links,
-		.last_us = TIME_NONE };
+		.last_us = TIME_NONE,
+		.bucket = bucket_of(at_us) };
 	s->cells[cell].links = i;
 	r->links = i;
 	r->n_links++;
@@ -218,7 +220,7 @@ static void agent_note(struct fold *f, const struct seen *o)
 	a->results++;
 	m->report_us = MAX(m->report_us, o->at_us);
 	if (o->result != RESULT_NO_ANSWER)
-		m->through_us = MAX(m->through_us, o->at_us);
+		m->through_us = f->e->now_us; /* when it reported, however late: that may complete a verdict */
 	if (o->at_us < a->report_us)
 		return;
 	a->report_us = o->at_us;
@@ -283,7 +285,7 @@ static bool seen_cell(struct fold *f, struct seen *o)
 		index_get(&s->ix_cells, key_of_pair(o->endpoint, x->edge[k]), s->cells, cell_key) == NONE32)
 		return false;
 	o->cell = cell_get(f, o, x->edge[k]);
-	o->link = link_get(s, o->route, o->cell);
+	o->link = link_get(s, o->route, o->cell, o->at_us);
 	return o->link != NONE32;
 }
 
@@ -418,7 +420,7 @@ static void observe_edge(struct fold *f, struct seen *o)
 	struct engine *e = f->e;
 	struct service *s = f->s;
 	bool blind = o->result == RESULT_NO_ANSWER && e->agents[f->agent].blind;
-	o->route = route_get(s, o->endpoint, f->member);
+	o->route = route_get(s, o->endpoint, f->member, o->at_us);
 	struct route *r = &s->routes[o->route];
 	if (blind)
 		return; /* it speaks of itself only */

@@ -12,7 +12,7 @@
 #include "base/units.h"
 
 #define ZERO_US   INT64_C(1772359200000000) /* 2026-03-01T10:00:00Z */
-#define START_US  (-10 * US_PER_DAY) /* of lines before the first with a time */
+#define START_US  (-30 * US_PER_DAY) /* of lines before the first with a time */
 #define WORDS_MAX 32
 #define LIST_MAX  16
 #define STEPS_MAX 20000

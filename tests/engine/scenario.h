@@ -13,7 +13,7 @@
  *   TIME expect states EDGE[/EP] a,b,c          every state the cell went to          TIME expect verdicts ID a,b
  *   TIME expect notices N                       TIME expect nocell EDGE[/EP]
  *
- * A line without a time is at the one before, the first 10 days before. TIME is "90s", "2m", "-1h": since 2026-03-01T10:00:00Z. An edge without ':' is "cdn:EDGE"; '-' is none. Lines are sorted
+ * A line without a time is at the one before, the first 30 days before. TIME is "90s", "2m", "-1h": since 2026-03-01T10:00:00Z. An edge without ':' is "cdn:EDGE"; '-' is none. Lines are sorted
  * by time, those of one moment stay in their order; received_at is TIME, observed_at too unless at= says else. */
 #ifndef TESTS_ENGINE_SCENARIO_H
 #define TESTS_ENGINE_SCENARIO_H

@@ -2,7 +2,7 @@
 #include "tests/engine/scenario.h"
 
 #define SHOP "service shop interval=10s\n-300s deploy v1 live=-300s\n"
-#define PAST SHOP "every 10s -100s..0s see a1 fra v1\nevery 10s -100s..0s see a2 ams v1\n"
+#define PAST SHOP "every 10s -100s..-10s see a1 fra v1\nevery 10s -100s..-10s see a2 ams v1\n"
 
 static const struct story stories[] = {
 	{ "late data (over 60 s) corrects history: the first fresh answer moves the curve",
@@ -17,7 +17,7 @@ static const struct story stories[] = {
 	{ "late data makes no relapse",
 		PAST "0s deploy v2 live=0s\nevery 10s 10s..30s see a1 fra v2\nevery 10s 10s..30s see a2 ams v2\n30s expect deploy v2 verdict=verified\n"
 		     "200s see a1 fra v1 at=100s\n201s see a2 ams v1 at=110s\n202s see a1 fra v1 at=120s\n202s expect deploy v2 verdict=verified\n" },
-	{ "late data raises no notice", SHOP "100s see o1 origin v9 at=10s\n100s expect notices 0\n61s see o1 origin v8 at=1s\n"
+	{ "late data raises no notice", SHOP "100s see o1 origin v9 at=39s\n100s expect notices 0\n101s see o1 origin v8 at=41s\n"
 		"101s expect notices v8\n" },
 	{ "late data corrects first and last seen",
 		SHOP "100s see a1 fra v1\n200s see a1 fra v1 at=50s\n200s expect cell fra first_seen=2026-03-01T10:00:50Z "
