@@ -169,7 +169,7 @@ static int status_run(struct ctl *c, void *options, const struct texts *args)
 	if (rc < 0) {
 		code = ctl_fail(&err);
 	} else if (name != NULL && json_array_size(services) == 0) {
-		code = ctl_check_service(c, name);
+		code = ctl_find_service(c, name, NULL);
 	} else if (c->json) {
 		json_t *all = json_pack(
 			"{s:O,s:O,s:O}", "services", services, "deploys", deploys, "agents", agents);
@@ -240,7 +240,7 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 		return ctl_fail(&err);
 	int code = EXIT_OK;
 	if (json_array_size(cells) == 0 && service != NULL)
-		code = ctl_check_service(c, service);
+		code = ctl_find_service(c, service, NULL);
 	if (code == EXIT_OK && c->json) {
 		out_json(cells);
 	} else if (code == EXIT_OK) {

@@ -36,7 +36,7 @@ int ctl_usage(const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-int ctl_check_service(struct ctl *c, const char *name)
+int ctl_find_service(struct ctl *c, const char *name, json_t **ret)
 {
 	json_t *services = NULL, *s;
 	struct err err;
@@ -50,6 +50,8 @@ int ctl_check_service(struct ctl *c, const char *name)
 	json_array_foreach(services, i, s)
 	{
 		struct str one = json_text(s, "name");
+		if (str_is(one, name) && !found && ret != NULL)
+			*ret = json_incref(s);
 		found = found || str_is(one, name);
 		if (one.n)
 			nearest_try(&near, one.p);

@@ -41,8 +41,9 @@ extern const struct command cmd_deploy, cmd_purge, cmd_verify, cmd_status, cmd_e
 int ctl_fail(const struct err *err);
 /* The same for what is wrong with the command line. */
 int ctl_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* A service of this name? Else prints which there are and returns an exit code. */
-int ctl_check_service(struct ctl *c, const char *name);
+/* A service of this name? Else prints which there are and returns an exit code. *ret (may be NULL) is the
+ * caller's. */
+int ctl_find_service(struct ctl *c, const char *name, json_t **ret);
 void key_new(char text[40]); /* an Idempotency-Key */
 
 #endif

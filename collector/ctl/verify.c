@@ -363,8 +363,10 @@ static int verify_run(struct ctl *c, void *options, const struct texts *args)
 			"verify: --version V is missing: usage: tidemark verify %s", cmd_verify.usage);
 	if (!str_is_utf8(str_of(o->version)) || !str_is_utf8(str_of(args->p[0])))
 		return ctl_usage("verify: the command line is not UTF-8");
-	int code = ctl_check_service(c, args->p[0]); /* a name nobody knows would be waited for in vain */
-	if (code != EXIT_OK)                         /* 1 would say that the deploy failed */
+	json_t *service = NULL;
+	int code = ctl_find_service(
+		c, args->p[0], &service); /* a name nobody knows would be waited for in vain */
+	if (code != EXIT_OK)              /* 1 would say that the deploy failed */
 		return code == EXIT_FAILED ? EXIT_USAGE : code;
 	int64_t now_us = clock_boot_us();
 	struct verify v = {
@@ -376,11 +378,13 @@ static int verify_run(struct ctl *c, void *options, const struct texts *args)
 			.silent = c->json,
 			.service = args->p[0],
 			.version = o->version,
+			.endpoints = json_object_get(service, "endpoints"),
 			.started_us = now_us,
 			.timeout_us = o->timeout_us },
 	};
 	code = verify_loop(&v);
 	forget(&v);
+	json_decref(service);
 	return code;
 }
 

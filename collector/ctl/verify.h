@@ -35,6 +35,7 @@ struct verify_view {
 	const struct term *term;
 	bool silent; /* -o json: only the end */
 	const char *service, *version;
+	const json_t *endpoints; /* of the service: [{id, url}] */
 	int64_t started_us, timeout_us;
 	size_t n_drawn; /* lines on the screen that the next drawing replaces */
 	char last[256]; /* the last plain line */

@@ -66,7 +66,7 @@ static void add_progress_line(
 	text_add_percent(b, d->share);
 	buf_addf(b, "\n  %zu of %zu cells converged", d->converged, d->observed);
 	if (json_array_size(d->unobserved) > 0)
-		buf_addf(b, ", %zu known ones not seen yet", json_array_size(d->unobserved));
+		buf_addf(b, ", %zu known not seen yet", json_array_size(d->unobserved));
 	buf_addf(b, ", ");
 	add_elapsed(b, now_us - v->started_us);
 	buf_addf(b, " of ");
@@ -178,7 +178,7 @@ static void progress_plain(struct verify_view *v, const struct deploy_seen *d, b
 	text_add_percent(&b, d->share);
 	buf_addf(&b, ", %zu of %zu cells converged", d->converged, d->observed);
 	if (json_array_size(d->unobserved) > 0)
-		buf_addf(&b, ", %zu known ones not seen yet", json_array_size(d->unobserved));
+		buf_addf(&b, ", %zu known not seen yet", json_array_size(d->unobserved));
 	if (json_array_size(d->not_fresh) > 0)
 		buf_addf(&b, ", %zu not fresh", json_array_size(d->not_fresh));
 	/* The beginning of a line says the verdict: a change of it is told at once. */
@@ -271,7 +271,9 @@ static void add_headline(const struct verify_view *v, const struct deploy_seen *
 	add_name(v, b);
 	if (how == VERIFY_PASSED) {
 		buf_addf(b, ": %zu of %zu cells serve it", d->converged, d->observed);
-		add_interval(b, d, "t50_s", ", half of them");
+		if (!json_equal(json_object_get(d->propagation, "t50_s"),
+			    json_object_get(d->propagation, "t100_s")))
+			add_interval(b, d, "t50_s", ", half of them");
 		add_interval(b, d, "t100_s", ", the last");
 		if (recheck) {
 			buf_addf(b, "\nThe deploy's own verdict stays ");
@@ -295,7 +297,7 @@ static void add_headline(const struct verify_view *v, const struct deploy_seen *
 		text_add_percent(b, d->share);
 		buf_addf(b, " converged, %zu of %zu cells", d->converged, d->observed);
 		if (json_array_size(d->unobserved) > 0)
-			buf_addf(b, ", and %zu known ones were not seen", json_array_size(d->unobserved));
+			buf_addf(b, ", and %zu known were not seen", json_array_size(d->unobserved));
 	}
 	buf_addf(b, "\n");
 }
@@ -375,8 +377,24 @@ static bool named_before(const json_t *cells, size_t at, struct str vendor, stru
 	return false;
 }
 
-/* The command that would tell of the purge that is missing, for the vendor of the first wrong cell. An
- * endpoint's id is its path and query unless it was given another name. */
+/* Path and query of an endpoint's url; empty when we were not told. */
+static struct str endpoint_path(const struct verify_view *v, struct str id)
+{
+	const json_t *e;
+	size_t i;
+	json_array_foreach(v->endpoints, i, e)
+	{
+		struct str url = json_text(e, "url"), scheme;
+		if (!str_eq(json_text(e, "id"), id) || !str_cut(&url, ':', &scheme) || !str_starts(url, "//"))
+			continue;
+		url = str_from(url, 2);
+		ptrdiff_t at = str_find(url, '/');
+		return at < 0 ? STR("/") : str_from(url, (size_t)at);
+	}
+	return STR_NONE;
+}
+
+/* The command that would tell of the purge that is missing, for the vendor of the first wrong cell. */
 static void add_purge_command(const struct verify_view *v, const struct deploy_seen *d, struct buf *b)
 {
 	struct str vendor = json_text(json_array_get(d->not_fresh, 0), "vendor");
@@ -391,13 +409,12 @@ static void add_purge_command(const struct verify_view *v, const struct deploy_s
 		buf_addf(b, "VENDOR");
 	json_array_foreach(d->not_fresh, i, cell)
 	{
-		struct str endpoint = json_text(cell, "endpoint");
-		if (n == PATTERNS_MAX || !str_starts(endpoint, "/") ||
-			!str_eq(json_text(cell, "vendor"), vendor) ||
+		struct str endpoint = json_text(cell, "endpoint"), path = endpoint_path(v, endpoint);
+		if (n == PATTERNS_MAX || path.n == 0 || !str_eq(json_text(cell, "vendor"), vendor) ||
 			named_before(d->not_fresh, i, vendor, endpoint))
 			continue;
 		buf_addf(b, " ");
-		add_shell_word(b, endpoint);
+		add_shell_word(b, path);
 		n++;
 	}
 	buf_addf(b, "%s --completed\n", n == 0 ? " PATTERN..." : "");

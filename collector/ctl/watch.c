@@ -206,7 +206,7 @@ static int watch_run(struct ctl *c, void *options, const struct texts *args)
 	if (o->events != NULL && (str_to_i64(str_of(o->events), &w.left, NULL) < 0 || w.left < 1))
 		return ctl_usage("watch: --events wants a number from 1 on, got '%s'", o->events);
 	if (args->n > 0) {
-		int code = ctl_check_service(c, args->p[0]);
+		int code = ctl_find_service(c, args->p[0], NULL);
 		if (code != EXIT_OK)
 			return code;
 	}

@@ -24,7 +24,7 @@ static const struct {
 	{ "it fails while we look: the stale cells are named, and what to do", SERVICES, { FOUND },
 		{ CONVERGING, FAILED }, { "--timeout", "30s" }, 1,
 		{ "FAILED shop v2: 4 of 6 cells serve v1\n",
-			"/version?format=json  self:nrt  stale  v1      v2      42s  57s\n",
+			"version-json  self:nrt  stale  v1      v2      42s  57s\n",
 			"next: have what is stale purged at those edges, then tell it and look again:\n",
 			"      tidemark purge shop --vendor self '/version?format=json' --completed\n      "
 			"tidemark verify shop --version v2\n" } },
@@ -41,7 +41,7 @@ static const struct {
 
 	{ "our time is up and only data is missing", SERVICES, { FOUND }, { THIN }, { NULL }, 3,
 		{ "INCONCLUSIVE shop v2: after 0s it is converging, 100 % converged, 2 of 2 cells, and 2 "
-		  "known ones were not seen\n",
+		  "known were not seen\n",
 			"  not seen since the deploy: /version at self:sin, /b at self:sin\nnext: are the "
 			"agents there? tidemark agents\n" } },
 	{ "it never went live", SERVICES, { FOUND }, { PENDING }, { NULL }, 3,

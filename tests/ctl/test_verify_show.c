@@ -70,25 +70,26 @@ static void the_next_step_can_be_pasted(void **state)
 	} steps[] = {
 		{ "several endpoints of one vendor, each once",
 			DEPLOY("d_1", "converging", "null", 6, 6, 2, 0.333, 1.0,
-				"{\"endpoint\":\"/"
-				"a\",\"vendor\":\"self\",\"state\":\"stale\"},{\"endpoint\":\"/"
-				"a\",\"vendor\":\"self\","
-				"\"state\":\"stale\"},{\"endpoint\":\"/"
-				"b\",\"vendor\":\"fastly\",\"state\":\"stale\"},"
-				"{\"endpoint\":\"/c*\",\"vendor\":\"self\",\"state\":\"stale\"}",
+				"{\"endpoint\":\"a\",\"vendor\":\"self\",\"state\":\"stale\"},{\"endpoint\":"
+				"\"a\",\"vendor\":\"self\","
+				"\"state\":\"stale\"},{\"endpoint\":\"root\",\"vendor\":\"fastly\",\"state\":"
+				"\"stale\"},"
+				"{\"endpoint\":\"version-json\",\"vendor\":\"self\",\"state\":\"stale\"}",
 				""),
-			"      tidemark purge shop --vendor self /a '/c*' --completed\n" },
+			"      tidemark purge shop --vendor self /a '/version?format=json' --completed\n" },
+		{ "a url without a path",
+			DEPLOY("d_1", "converging", "null", 6, 6, 2, 0.333, 1.0,
+				"{\"endpoint\":\"root\",\"vendor\":\"self\",\"state\":\"stale\"}", ""),
+			"      tidemark purge shop --vendor self / --completed\n" },
 		{ "what an endpoint is called cannot run anything",
 			DEPLOY("d_1", "converging", "null", 6, 6, 2, 0.333, 1.0,
-				"{\"endpoint\":\"/"
-				"a'$(reboot)\\u001b\",\"vendor\":\"self;reboot\",\"state\":\"stale\"}",
-				""),
+				"{\"endpoint\":\"evil\",\"vendor\":\"self;reboot\",\"state\":\"stale\"}", ""),
 			"      tidemark purge shop --vendor 'self;reboot' '/a'\\''$(reboot)\\x1b' "
 			"--completed\n" },
-		{ "an endpoint with a name of its own is no pattern",
+		{ "an endpoint nobody told us of",
 			DEPLOY("d_1", "converging", "null", 6, 6, 2, 0.333, 1.0,
-				"{\"endpoint\":\"build\",\"vendor\":\"self\",\"state\":\"stale\"}", ""),
-			"      tidemark purge shop --vendor self PATTERN... --completed\n" },
+				"{\"endpoint\":\"odd\",\"vendor\":\"\",\"state\":\"stale\"}", ""),
+			"      tidemark purge shop --vendor VENDOR PATTERN... --completed\n" },
 		{ "where the cause is known, the collector knows better",
 			"{\"id\":\"d_1\",\"verdict\":\"converging\",\"cause\":\"shield_stale\",\"next\":["
 			"\"purge the shield\",{\"text\":"

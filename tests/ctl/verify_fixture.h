@@ -6,9 +6,12 @@
 
 /* clang-format off: one answer, one line; one case, one sentence */
 #define SERVICES                                                                                             \
-	"{\"items\":[{\"name\":\"shop\",\"endpoints\":[],\"cells\":{}},{\"name\":\"pay@staging\","           \
-	"\"endpoints\":[],\"cells\":{}}],"                                                                   \
-	"\"next\":null}"
+	"{\"items\":[{\"name\":\"shop\",\"endpoints\":["                                                     \
+	"{\"id\":\"version-json\",\"url\":\"https://api.example.com/version?format=json\"},"                 \
+	"{\"id\":\"a\",\"url\":\"https://api.example.com:8443/a\"},{\"id\":\"root\",\"url\":\"http://x\"},"  \
+	"{\"id\":\"evil\",\"url\":\"http://x/"                                                               \
+	"a'$(reboot)\\u001b\"},{\"id\":7},{\"id\":\"odd\",\"url\":\":\"}],"                                  \
+	"\"cells\":{}},{\"name\":\"pay@staging\",\"endpoints\":null,\"cells\":{}}],\"next\":null}"
 #define NONE "{\"items\":[],\"next\":null}"
 #define FOUND                                                                                                \
 	"{\"items\":[{\"id\":\"d_1\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"converging\"}],"  \
@@ -17,12 +20,12 @@
 	"{\"items\":[{\"id\":\"d_2\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"converging\"}],"  \
 	"\"next\":null}"
 #define STALE_CELL                                                                                           \
-	"{\"service\":\"shop\",\"endpoint\":\"/"                                                             \
-	"version?format=json\",\"edge\":\"self:nrt\",\"vendor\":\"self\",\"state\":\"stale\","               \
+	"{\"service\":\"shop\",\"endpoint\":\"version-json\","                                               \
+	"\"edge\":\"self:nrt\",\"vendor\":\"self\",\"state\":\"stale\","                                     \
 	"\"version\":\"v1\",\"expected\":\"v2\",\"staleness_s\":42,\"age_s\":57}"
 #define SILENT_CELL                                                                                          \
-	"{\"service\":\"shop\",\"endpoint\":\"/"                                                             \
-	"version\",\"edge\":\"self:sin\",\"state\":\"silent\",\"version\":null,"                             \
+	"{\"service\":\"shop\",\"endpoint\":\"version\","                                                    \
+	"\"edge\":\"self:sin\",\"state\":\"silent\",\"version\":null,"                                       \
 	"\"expected\":\"v2\",\"staleness_s\":null,\"age_s\":null}"
 #define DEPLOY(id, verdict, reason, known, observed, converged, share, coverage, cells, unseen)              \
 	"{\"id\":\"" id "\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"" verdict                  \
