@@ -330,9 +330,9 @@ static int field_absent(
 		struct buf where;
 		buf_init(&where, ERR_TEXT_MAX);
 		conf_add_path(map, &where);
-		int rc = conf_error(c, map, err, ERR_NOT_FOUND, "%s is missing%s%s%s%s", f->key,
-			where.n ? " in " : "", where.n ? where.p : "", f->says ? ": " : "",
-			f->says ? f->says : "");
+		int rc = conf_error(c, map, err, ERR_NOT_FOUND, "%s%s is missing%s%s%s%s", f->key,
+			f->type == CONF_SECRET ? " (or its _file)" : "", where.n ? " in " : "",
+			where.n ? where.p : "", f->says ? ": " : "", f->says ? f->says : "");
 		buf_fini(&where);
 		return rc;
 	}

@@ -154,6 +154,21 @@ static void each_mistake_has_its_sentence(void **state)
 	}
 }
 
+static void a_secret_that_is_missing_names_both_ways(void **state)
+{
+	static const struct conf_field fields[] = {
+		{ "token", CONF_SECRET, .says = "who we are", .required = true },
+		{ .key = NULL },
+	};
+	struct conf *c = NULL;
+	struct err err = { 0 };
+	char *token = NULL;
+	assert_int_equal(conf_parse(STR("{}"), "t.yaml", &c, &err), 0);
+	assert_int_equal(conf_read(c, conf_root(c), fields, &token, &err), ERR_NOT_FOUND);
+	assert_string_equal(err.text, "t.yaml:1:1: token (or its _file) is missing: who we are");
+	conf_free(c);
+}
+
 static void a_raw_nul_is_refused(void **state)
 {
 	struct conf *c = NULL;
@@ -280,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_has_its_sentence),
+		cmocka_unit_test(a_secret_that_is_missing_names_both_ways),
 		cmocka_unit_test(a_raw_nul_is_refused),
 		cmocka_unit_test(a_null_err_is_fine),
 		cmocka_unit_test(big_and_deep_is_refused_at_once),
