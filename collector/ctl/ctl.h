@@ -6,7 +6,7 @@
 #include "collector/ctl/args.h"
 #include "collector/ctl/term.h"
 
-enum exit_code { /* design: Interfaces; a script may rely on them */
+enum exit_code { /* scripts rely on them */
 	EXIT_OK = 0,
 	EXIT_FAILED = 1, /* verify: a wrong version is served; others: the collector refused */
 	EXIT_USAGE = 2,
