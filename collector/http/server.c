@@ -424,6 +424,7 @@ int http_start(struct hub *hub, const struct http_options *o, struct http **ret,
 	int fd = -1, rc = address_resolve(o->listen, &a, err);
 	if (rc < 0)
 		return rc;
+	INVARIANT(a != NULL);
 	struct http *h = mem_new(sizeof(*h));
 	h->magic = HTTP_MAGIC;
 	h->hub = hub;

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,13 +118,16 @@ static void read_chunks(int fd, struct answer *a, int64_t until_ms)
 		buf_init(&line, 64);
 		while (c != '\n' && read_some(fd, &c, 1, until_ms) == 1)
 			buf_add_char(&line, c);
-		bool ok = line.n >= 3 && sscanf(line.p, "%zx", &size) == 1;
+		char *end = line.p;
+		if (line.n >= 3)
+			size = strtoull(line.p, &end, 16);
+		bool ok = end != line.p;
 		buf_fini(&line);
-		struct buf end;
-		buf_init(&end, 2);
+		struct buf crlf;
+		buf_init(&crlf, 2);
 		ok = ok && read_n(fd, &a->body, size, until_ms, &a->closed) &&
-		     read_n(fd, &end, 2, until_ms, &a->closed);
-		buf_fini(&end);
+		     read_n(fd, &crlf, 2, until_ms, &a->closed);
+		buf_fini(&crlf);
 		if (!ok || size == 0)
 			return;
 	}
@@ -132,7 +136,7 @@ static void read_chunks(int fd, struct answer *a, int64_t until_ms)
 struct answer client_read(int fd, bool head)
 {
 	struct answer a = { 0 };
-	int64_t until_ms = client_now_ms() + CLIENT_WAIT_MS, length = 0;
+	int64_t until_ms = client_now_ms() + CLIENT_WAIT_MS, length = 0, status = 0;
 	buf_init(&a.head, 1024 * 1024);
 	buf_init(&a.body, 64 * 1024 * 1024);
 	do {
@@ -140,8 +144,10 @@ struct answer client_read(int fd, bool head)
 		if (!read_until_blank_line(fd, &a.head, until_ms, &a.closed))
 			return a;
 	} while (str_starts(buf_str(&a.head), "HTTP/1.1 100"));
-	if (sscanf(a.head.p, "HTTP/1.%*d %d", &a.status) != 1)
+	if (!str_starts(buf_str(&a.head), "HTTP/1.1 ") ||
+		str_to_i64((struct str){ a.head.p + 9, 3 }, &status, NULL) < 0)
 		return a;
+	a.status = (int)status;
 	if (head || a.status == 204 || a.status == 304)
 		return a;
 	if (strcmp(answer_header(&a, "Transfer-Encoding"), "chunked") == 0)

@@ -137,7 +137,7 @@ static void bearer(void **state)
 		struct answer a = client_do(port, method, cases[i].target, cases[i].header, NULL);
 		if (a.status != cases[i].status ||
 			(cases[i].challenge &&
-				strcmp(answer_header(&a, "WWW-Authenticate"), cases[i].challenge)))
+				strcmp(answer_header(&a, "WWW-Authenticate"), cases[i].challenge) != 0))
 			fail_msg("%s: got %d, '%s'", cases[i].says, a.status,
 				answer_header(&a, "WWW-Authenticate"));
 		answer_fini(&a);

@@ -161,7 +161,7 @@ static double metric(const char *name)
 	snprintf(line, sizeof(line), "\n%s ", name);
 	const char *at = a.body.n ? strstr(a.body.p, line) : NULL;
 	if (at)
-		v = atof(at + strlen(line));
+		v = strtod(at + strlen(line), NULL);
 	answer_fini(&a);
 	return v;
 }
