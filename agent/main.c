@@ -28,7 +28,7 @@ static const char usage_text[] =
 	"\n"
 	"SIGHUP reads the file again (a bad one changes nothing); SIGTERM sends what is left and ends.\n"
 	"\n"
-	"FILE is YAML; ${NAME} in it is replaced from the environment. Keys:\n";
+	"FILE is YAML; ${NAME} in it is replaced from the environment. Its keys:\n";
 
 static int print_help(void)
 {
@@ -275,6 +275,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (o.check) {
+		printf("%s: good\n", o.config);
 		agent_conf_free(conf);
 		return EXIT_SUCCESS;
 	}

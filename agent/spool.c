@@ -470,8 +470,11 @@ void spool_stats(struct spool *sp, struct spool_stats *ret)
 	pthread_mutex_lock(&sp->lock);
 	struct spool_lost lost = sp->on_disk.lost;
 	spool_lost_add(&lost, sp->lost.results, sp->lost.from_us, sp->lost.to_us);
+	uint64_t deleted_soon = 0; /* acknowledged, and still in the file */
+	for (size_t i = 0; i < sp->n_drops; i++)
+		deleted_soon += sp->drops[i] <= sp->on_disk.last_position;
 	*ret = (struct spool_stats){
-		.batches = sp->on_disk.batches + sp->waiting.n + sp->writing.n,
+		.batches = sp->on_disk.batches - MIN(deleted_soon, sp->on_disk.batches) + sp->waiting.n + sp->writing.n,
 		.bytes = sp->on_disk.bytes + sp->waiting.bytes + sp->writing.bytes,
 		.lost_results = lost.results,
 		.lost_from_us = lost.from_us,
