@@ -76,6 +76,12 @@ start() {
 	echo $! >"$run/pid/$name"
 }
 
+# Is it still at work? One that has ended but was not waited for yet is not: inside a trap, bash does not reap.
+runs() {
+	local pid comm state rest
+	{ read -r pid comm state rest <"/proc/$1/stat"; } 2>/dev/null && [ "$state" != Z ]
+}
+
 # stop NAME [SIGNAL]: by pid, and waits until it is gone (10 s, then SIGKILL).
 stop() {
 	local file=$run/pid/$1 pid i=0
@@ -83,7 +89,7 @@ stop() {
 	pid=$(cat "$file")
 	rm -f "$file"
 	kill -"${2:-TERM}" "$pid" 2>/dev/null || return 0
-	while kill -0 "$pid" 2>/dev/null; do
+	while runs "$pid"; do
 		i=$((i + 1))
 		[ $i -le 200 ] || kill -KILL "$pid" 2>/dev/null
 		pause 0.05
