@@ -22,7 +22,7 @@ static int64_t bin_start_s(size_t bin)
 
 size_t hist_bin(int64_t us, bool up)
 {
-	int64_t s = us <= 0 ? 0 : up ? (us + US_PER_S - 1) / US_PER_S : us / US_PER_S;
+	int64_t s = us <= 0 ? 0 : us / US_PER_S + (up && us % US_PER_S != 0);
 	if (s < LINEAR_BINS)
 		return (size_t)s;
 	size_t octave = 0;
