@@ -154,7 +154,7 @@ static void write_conf(const char *dir, struct bench *be)
 		die("unseal", err.text);
 	struct str rest = b.service, name;
 	str_cut(&rest, '@', &name);
-	fprintf(f, "  - name: \"%.*s\"\n    interval: 10s\n", STR_ARG(name));
+	fprintf(f, "  - name: \"%.*s\"\n    interval: 10s\n    version: {json: /version}\n", STR_ARG(name));
 	if (rest.n)
 		fprintf(f, "    environment: \"%.*s\"\n", STR_ARG(rest));
 	fprintf(f, "    endpoints:\n");
@@ -209,13 +209,12 @@ static void find_address(const char *log, char *url, size_t n)
 		if (f)
 			fclose(f);
 		text[got] = '\0';
-		for (char *p = text; (p = strstr(p, "tcp://127.0.0.1:")) != NULL; p++) {
-			size_t len = strspn(p, "tcp:/127.0.0.1:3456789");
-			if (len < n && p[len - 1] != '0') {
-				memcpy(url, p, len);
-				url[len] = '\0';
-				return;
-			}
+		char *p = strstr(text, "agents=tcp://");
+		size_t len = p ? strcspn(p += strlen("agents="), " \n") : 0;
+		if (len > 0 && len < n && strchr(p, '\n') != NULL) {
+			memcpy(url, p, len);
+			url[len] = '\0';
+			return;
 		}
 		nng_msleep(25);
 	}

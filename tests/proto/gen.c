@@ -92,7 +92,7 @@ const struct batch *gen_real_batch(struct gen *g, struct batch_builder *b, size_
 		unsigned node = (unsigned)gen_below(g, 8);
 		at += (int64_t)gen_below(g, 2000);
 		o.observed_at_us = at;
-		o.endpoint = numbered(b, "https://api.example.com/v%u/resource/%u", endpoint % 3, endpoint);
+		o.endpoint = numbered(b, "v%u-resource-%u", endpoint % 3, endpoint);
 		o.edge = numbered(b, edge ? "fastly:FRA" : "cloudfront:FRA56-P%u", 3, 0);
 		o.node = numbered(b, "cache-fra-eddf82300%02u-FRA", node, 0);
 		o.ip = numbered(b, "151.101.%u.%u", 1 + edge, 91 + node % 4);
