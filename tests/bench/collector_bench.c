@@ -23,7 +23,7 @@
 #define VARIANTS  16
 #define EPOCH     7
 
-static void die(const char *what, const char *why)
+static NORETURN void die(const char *what, const char *why)
 {
 	fprintf(stderr, "collector_bench: %s: %s\n", what, why);
 	exit(1);
@@ -249,7 +249,7 @@ int main(int argc, char **argv)
 	}
 	find_address(log, url, sizeof(url));
 
-	nng_ctx ctx;
+	nng_ctx ctx = NNG_CTX_INITIALIZER;
 	if (nng_req0_open(&be.sock) || nng_socket_set_ms(be.sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) ||
 		nng_dial(be.sock, url, NULL, 0) || nng_ctx_open(&ctx, be.sock))
 		die(url, "no connection");
