@@ -304,7 +304,20 @@ static void tell_notice(struct telling *t, const struct notice *n)
 	change_add(t, CHANGE_NOTICE, n->key.position, n->service, STR_NONE);
 }
 
-/* The service of a deploy, for a patch that does not say it. Borrowed from the JSON just written. */
+/* A patch and a curve that moved do not say whose deploy it is; what was just written does. */
+static struct str service_of(struct telling *t, size_t start)
+{
+	json_t *object = json_loadb(t->json.p + start, t->json.n - start, 0, NULL),
+	       *service = json_object_get(object, "service");
+	struct str s = STR_NONE;
+	if (json_is_string(service)) {
+		s = (struct str){ json_string_value(service), json_string_length(service) };
+		keep(t->o, &s);
+	}
+	json_decref(object);
+	return s;
+}
+
 static void tell_deploy(struct telling *t, struct str id, struct str service, int64_t position)
 {
 	size_t start = t->json.n;
@@ -313,6 +326,8 @@ static void tell_deploy(struct telling *t, struct str id, struct str service, in
 			t->json.n = start;
 		return;
 	}
+	if (service.n == 0 && !buf_failed(&t->json))
+		service = service_of(t, start);
 	change_add(t, CHANGE_DEPLOY, position, service, id);
 }
 

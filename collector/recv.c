@@ -14,6 +14,8 @@
 #include "proto/batch.h"
 
 #define UPLOAD_MAGIC   0x75706c64
+#define RECV_BUFFER    64   /* messages between nng's threads and ours; each may have a mebibyte */
+#define SEND_BUFFER    256  /* answers are small */
 #define TLS_KEPT       16   /* configurations ever used: pending accepts may still use an older one */
 #define BUSY_QUEUE_MS  500  /* the queue is full: soon again */
 #define BUSY_STORE_MS  2000 /* the disk refuses: not so soon */
@@ -460,8 +462,14 @@ static int listen_start(struct recv *r, struct err *err)
 	int rc = nng_failed(nng_rep0_open_raw(&r->socket), "socket for", url, err);
 	if (rc < 0)
 		return rc;
-	rc = nng_failed(
-		nng_pipe_notify(r->socket, NNG_PIPE_EV_ADD_PRE, pipe_added, r), "socket for", url, err);
+	/* Without buffers each message and each answer is a switch between two threads, there and back. */
+	rc = nng_failed(nng_socket_set_int(r->socket, NNG_OPT_RECVBUF, RECV_BUFFER), "buffer for", url, err);
+	if (rc == 0)
+		rc = nng_failed(
+			nng_socket_set_int(r->socket, NNG_OPT_SENDBUF, SEND_BUFFER), "buffer for", url, err);
+	if (rc == 0)
+		rc = nng_failed(nng_pipe_notify(r->socket, NNG_PIPE_EV_ADD_PRE, pipe_added, r), "socket for",
+			url, err);
 	if (rc == 0)
 		rc = nng_failed(nng_pipe_notify(r->socket, NNG_PIPE_EV_REM_POST, pipe_gone, r), "socket for",
 			url, err);

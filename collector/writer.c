@@ -119,11 +119,16 @@ static int64_t next_moment(const struct writer *w, int64_t boot_us)
 	return at;
 }
 
+static bool is_large(const struct writer *w)
+{
+	return w->n_at_once > 0 || w->queue.n >= WRITER_GROUP_MAX / 4 ||
+	       w->queue.bytes >= WRITER_GROUP_BYTES / 4;
+}
+
 static bool is_ripe(const struct writer *w, int64_t boot_us)
 {
-	return w->stopping || w->woken || w->n_at_once > 0 || w->queue.n >= WRITER_GROUP_MAX / 4 ||
-	       w->queue.bytes >= WRITER_GROUP_BYTES / 4 ||
-	       (w->queue.n > 0 && boot_us >= w->first_us + WRITER_GROUP_US);
+	return w->stopping || w->woken || is_large(w) ||
+	       (w->queue.n > 0 && boot_us >= w->group_began_us + WRITER_PACE_US);
 }
 
 static void wait_for_work(struct writer *w)
@@ -134,7 +139,7 @@ static void wait_for_work(struct writer *w)
 		struct timespec at;
 		int64_t left_us = until_us - boot_us;
 		if (w->queue.n > 0)
-			left_us = MIN(left_us, w->first_us + WRITER_GROUP_US - boot_us);
+			left_us = MIN(left_us, w->group_began_us + WRITER_PACE_US - boot_us);
 		left_us = MIN(left_us, US_PER_H);
 		clock_gettime(CLOCK_MONOTONIC, &at);
 		at.tv_sec += left_us / US_PER_S;
@@ -174,8 +179,6 @@ static void fill_group(struct writer *w, struct group *g)
 		changes = changes || changes_what_is_accepted(work);
 		list_add(&g->list, work);
 	}
-	if (w->queue.n > 0 && !full)
-		w->first_us = clock_boot_us() - WRITER_GROUP_US;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -305,11 +308,12 @@ int writer_push(struct writer *w, struct work *work, struct err *err)
 		rc = err_set(err, ERR_BUSY, "%zu entries with %zu bytes are waiting for the disk already",
 			w->queue.n, w->queue.bytes);
 	if (rc == 0) {
-		if (w->queue.n == 0)
-			w->first_us = clock_boot_us();
 		list_add(&w->queue, work);
 		w->n_at_once += work->at_once;
-		pthread_cond_signal(&w->wake);
+		/* Once awake, the writer knows when to look again by itself; waking it for each would cost
+		 * more than the work. */
+		if (w->queue.n == 1 || is_large(w))
+			pthread_cond_signal(&w->wake);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return rc;

@@ -19,8 +19,9 @@
 #define WRITER_QUEUE_BYTES (64 * 1024 * 1024) /* and their bytes */
 #define WRITER_GROUP_MAX   256                /* works of one commit */
 #define WRITER_GROUP_BYTES (8 * 1024 * 1024)
-#define WRITER_GROUP_US                                                                                      \
-	(20 * US_PER_MS) /* a group waits this long for more; with its commit it stays under 50 ms */
+#define WRITER_PACE_US                                                                                       \
+	(5 * US_PER_MS) /* between the beginnings of two commits: one batch is durable at once, many share   \
+			 */
 #define WRITER_RETRY_US       US_PER_S       /* while the store refuses */
 #define WRITER_OUTAGE_US      (5 * US_PER_S) /* shorter ones fit into the lateness that spools have anyway */
 #define WRITER_ALIVE_US       (5 * US_PER_S) /* an idle collector notes this often that it is there */

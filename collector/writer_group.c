@@ -237,6 +237,7 @@ void run_group(struct writer *w, struct group *g, bool last)
 	struct err err = { 0 };
 	int64_t began_us = clock_boot_us();
 	bool snapshot = snapshot_is_due(w, last);
+	w->group_began_us = began_us;
 	g->now_us = writer_now(w);
 	int rc = write_group(w, g, snapshot, &err);
 	if (rc < 0) {

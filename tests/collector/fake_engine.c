@@ -249,7 +249,10 @@ int view_deploy(const struct engine *e, struct str id, struct buf *out, struct e
 {
 	if (!knows(e->deploys, e->n_deploys, id))
 		return err_set(err, ERR_NOT_FOUND, "no such deploy");
-	buf_addf(out, "{\"id\":\"%.*s\"}", STR_ARG(id));
+	for (size_t i = 0; i < e->n_deploys; i++)
+		if (str_is(id, e->deploys[i].name))
+			buf_addf(out, "{\"id\":\"%s\",\"service\":\"%s\"}", e->deploys[i].name,
+				e->deploys[i].service);
 	return 0;
 }
 

@@ -11,10 +11,10 @@ struct faulty_file { /* the system's own file follows */
 
 static sqlite3_vfs *real_vfs;
 static sqlite3_vfs faulty;
-static int countdown;
-static unsigned counted;
-static bool fired;
-static int64_t left = -1;
+static _Atomic int countdown; /* a test sets them while a thread of the collector writes */
+static _Atomic unsigned counted;
+static _Atomic bool fired;
+static _Atomic int64_t left = -1;
 
 void fault_after(int k, unsigned kinds)
 {

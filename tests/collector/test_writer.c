@@ -336,7 +336,7 @@ struct heard {
 	size_t n[CHANGE_COUNT], n_calls;
 	struct out_key last;
 	bool rising;
-	char text[CHANGE_COUNT][256];
+	char text[CHANGE_COUNT][256], service[CHANGE_COUNT][64];
 };
 
 static void hear(void *ctx, const struct change *c, size_t n)
@@ -351,6 +351,7 @@ static void hear(void *ctx, const struct change *c, size_t n)
 			h->rising = false;
 		h->last = c[i].key;
 		(void)snprintf(h->text[c[i].kind], sizeof(h->text[0]), "%.*s", STR_ARG(c[i].json));
+		(void)snprintf(h->service[c[i].kind], sizeof(h->service[0]), "%.*s", STR_ARG(c[i].service));
 	}
 }
 
@@ -367,6 +368,7 @@ static void test_changes_are_told_after_the_fold_in_order(void **state)
 		{ ENTRY_AGENT, "{\"agent\":\"fra-1\",\"region\":\"eu\",\"state\":\"connected\"}" },
 		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v1\",\"id\":\"d1\"}" },
 		{ ENTRY_PURGE, "{\"service\":\"shop\",\"id\":\"p1\",\"patterns\":[\"/*\"]}" },
+		{ ENTRY_DEPLOY_PATCH, "{\"id\":\"d1\",\"aborted\":true}" },
 	};
 	writer_listen(w, hear, &h);
 	writer_start(w);
@@ -384,10 +386,11 @@ static void test_changes_are_told_after_the_fold_in_order(void **state)
 	assert_true(h.rising);
 	assert_int_equal(h.n[CHANGE_SERVICE], 1);
 	assert_int_equal(h.n[CHANGE_AGENT], 1);
-	assert_int_equal(h.n[CHANGE_DEPLOY], 1);
+	assert_int_equal(h.n[CHANGE_DEPLOY], 2);
+	assert_string_equal(h.service[CHANGE_DEPLOY], "shop"); /* which the patch does not say */
 	assert_int_equal(h.n[CHANGE_PURGE], 1);
 	assert_int_equal(h.n[CHANGE_CELL], 1);
-	assert_string_equal(h.text[CHANGE_DEPLOY], "{\"id\":\"d1\"}");
+	assert_string_equal(h.text[CHANGE_DEPLOY], "{\"id\":\"d1\",\"service\":\"shop\"}");
 	assert_non_null(strstr(h.text[CHANGE_AGENT], "\"name\":\"fra-1\""));
 	assert_non_null(strstr(h.text[CHANGE_CELL], "\"edge\":\"self:fra\""));
 	assert_int_equal(stored(f, "transitions"), 1);
