@@ -110,6 +110,12 @@ static bool is_mixed_version(struct engine *e, struct service *s, const struct c
 	return false;
 }
 
+bool cell_mixes_versions(struct engine *e, struct service *s, const struct cell *c)
+{
+	int64_t due = INT64_MAX;
+	return is_mixed_version(e, s, c, &due);
+}
+
 /* At least two 5xx among good answers within the window. */
 static bool is_mixed_errors(
 	const struct engine *e, const struct service *s, const struct cell *c, int64_t *ret_due)
@@ -220,7 +226,7 @@ static void cell_tidy(struct engine *e, struct service *s, struct cell *c)
 		return;
 	if (t->draws && c->runs.n > 1 && !is_past(e, runs_of(&c->runs)[c->runs.n - 1].first_us, s->window_us))
 		return;
-	free(t->draws);
+	draws_free(t->draws);
 	free(t);
 	c->trouble = NULL;
 }
@@ -233,6 +239,13 @@ void cell_timer(struct engine *e, uint32_t service, uint32_t cell)
 	if (c->armed_us > e->now_us)
 		return; /* one that was overtaken by an earlier */
 	c->armed_us = INT64_MAX;
+	int64_t quiet_us = engine_due(e, c->report_us, SILENT_INTERVALS * s->interval_us);
+	if (c->state == CELL_FRESH && c->trouble == NULL && c->runs.cap <= 2 && quiet_us > e->now_us) {
+		/* reports came since: nothing else about it depends on time */
+		c->armed_us = quiet_us;
+		timer_push(e, TIMER_CELL, service, cell, quiet_us);
+		return;
+	}
 	cell_refresh(e, service, cell, e->now_us, false);
 	cell_tidy(e, s, c);
 }

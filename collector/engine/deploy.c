@@ -74,6 +74,8 @@ void deploy_free(struct deploy *d)
 		free(d->learned[i].text);
 	for (size_t i = 0; i < d->n_curves; i++)
 		curve_fini(&d->curves[i]);
+	index_fini(&d->ix_curves);
+	free(d->advisories);
 	free(d->aliases), free(d->values), free(d->learned), free(d->known), free(d->curves);
 	free(d);
 }
@@ -307,37 +309,27 @@ double deploy_coverage(const struct deploy *d)
 	const struct curve *c = &d->curves[0];
 	if (c->w_known)
 		return (double)c->w_known_observed / (double)c->w_known;
-	return d->n_assigned ? (double)d->n_answered / (double)d->n_assigned : 0;
+	/* without a past: the assigned agents x endpoints that have answered since, against all assigned */
+	double pairs = (double)d->n_assigned * (double)d->n_endpoints;
+	return pairs > 0 ? (double)d->n_answered / pairs : 0;
 }
 
-static bool is_assigned(const struct engine *e, const struct service *s, const struct member *m)
+/* Counted anew when the deploy or the configuration is new; observations add to it one by one. */
+void deploy_count_pairs(struct service *s)
 {
-	for (size_t i = 0; i < s->n_assigned; i++)
-		if (s->assigned[i] == e->agents[m->agent].name)
-			return true;
-	return s->n_assigned == 0; /* nobody says: whoever reports */
-}
-
-/* First deploy: the assigned agent x endpoints that have answered since, against all assigned. True when they
- * changed. */
-bool deploy_count_pairs(const struct engine *e, const struct service *s, struct deploy *d)
-{
-	uint32_t endpoints = 0, agents = 0, answered = 0;
+	struct deploy *d = s->tracked;
+	uint32_t agents = 0;
+	d->n_answered = d->n_endpoints = 0;
 	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		endpoints += endpoint_judges(s, i);
-	for (size_t i = 0; i < s->n_members; i++) {
-		const struct member *m = &s->members[i];
-		if (m->report_us < d->started_us || !is_assigned(e, s, m))
-			continue;
-		agents++;
-		for (uint32_t r = m->routes; r != NONE32; r = s->routes[r].next_in_member)
-			answered += s->routes[r].reached_us >= d->started_us &&
-				    endpoint_judges(s, s->routes[r].endpoint);
+		d->n_endpoints += endpoint_judges(s, i);
+	for (size_t i = 0; i < s->n_members; i++)
+		agents += s->members[i].report_us >= d->started_us;
+	for (size_t i = 0; i < s->n_routes; i++) {
+		const struct route *r = &s->routes[i];
+		d->n_answered += s->members[r->member].assigned && r->reached_us >= d->started_us &&
+			endpoint_judges(s, r->endpoint);
 	}
-	uint32_t assigned = endpoints * (s->n_assigned ? (uint32_t)s->n_assigned : agents);
-	bool changed = d->n_assigned != assigned || d->n_answered != answered;
-	d->n_assigned = assigned, d->n_answered = answered;
-	return changed;
+	d->n_assigned = s->n_assigned ? (uint32_t)s->n_assigned : agents;
 }
 
 static bool enough_agents(const struct engine *e, const struct service *s)
@@ -356,8 +348,7 @@ static bool share_is_enough(const struct service *s, const struct curve *c)
 
 /* Weight of cells that positive evidence keeps from being right: a wrong version seen, or HTTP errors that
  * two agents or more saw. Names up to three of them. */
-static uint64_t wrong_weight(
-	const struct engine *e, const struct service *s, uint64_t *ret_errors, struct buf *names)
+static uint64_t wrong_weight(struct engine *e, struct service *s, uint64_t *ret_errors, struct buf *names)
 {
 	uint64_t wrong = 0, errors = 0;
 	uint32_t seen_by[2] = { NONE32, NONE32 }, named = 0;
@@ -368,7 +359,7 @@ static uint64_t wrong_weight(
 			(c->flags & CELL_CONVERGED))
 			continue;
 		bool is_wrong = (c->flags & CELL_WRONG) ||
-				(c->state == CELL_MIXED && c->not_fresh_us != TIME_NONE && !(t && t->broken));
+				(c->state == CELL_MIXED && cell_mixes_versions(e, s, c));
 		bool is_error =
 			t && t->http_error_us >= s->tracked->live_us &&
 			(t->broken || c->state == CELL_FAILING || c->state == CELL_MIXED || c->runs.n == 0);
@@ -413,7 +404,7 @@ static void reason_for_data(const struct service *s, const struct deploy *d, str
 		buf_addf(why,
 			"%u of %u assigned pairs of agent and endpoint have answered: coverage %.1f %% is "
 			"below %.1f %%",
-			d->n_answered, d->n_assigned, 100 * deploy_coverage(d), 100 * s->min_coverage);
+			d->n_answered, d->n_assigned * d->n_endpoints, 100 * deploy_coverage(d), 100 * s->min_coverage);
 	else
 		buf_addf(why, "fewer than %" PRId64 " agents reported lately", s->min_agents);
 }
@@ -445,11 +436,7 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	struct deploy *d = s->tracked;
 	if (d == NULL)
 		return;
-	const struct curve *c = &d->curves[0];
-	if (s->pairs_changed && c->w_known == 0)
-		s->progress |= deploy_count_pairs(e, s, d);
-	s->pairs_changed = false;
-	if (d->verdict != VERDICT_CONVERGING)
+	const struct curve *c = &d->curves[0];	if (d->verdict != VERDICT_CONVERGING)
 		return;
 	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s)) {
 		struct buf why;

@@ -1,21 +1,33 @@
 /* Shares of versions over independent draws: an uncached answer is one, and so is each cached object, seen
  * however often. Two answers of one node whose copies were made within 2 s are the same object. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "collector/engine/engine_internal.h"
+
+void draws_free(struct draws *d)
+{
+	if (d)
+		free(d->v), free(d->nodes);
+	free(d);
+}
 
 static struct node_objects *draws_node(struct draws *d, uint64_t node)
 {
 	for (size_t i = 0; i < d->n_nodes; i++)
 		if (d->nodes[i].node == node)
 			return &d->nodes[i];
-	struct node_objects *o = &d->nodes[d->next_node];
-	d->next_node = (d->next_node + 1) % NODES_MAX;
-	d->n_nodes = MIN(d->n_nodes + 1, (uint32_t)NODES_MAX);
-	*o = (struct node_objects){ .node = node };
+	size_t at = d->n_nodes;
+	if (d->n_nodes < NODES_MAX) {
+		d->nodes = mem_grow(d->nodes, &d->cap_nodes, ++d->n_nodes, sizeof(*d->nodes));
+	} else {
+		at = d->next_node;
+		d->next_node = (d->next_node + 1) % NODES_MAX;
+	}
+	d->nodes[at] = (struct node_objects){ .node = node };
 	for (size_t i = 0; i < OBJECTS_PER_NODE; i++)
-		o->value[i] = NONE32;
-	return o;
+		d->nodes[at].value[i] = NONE32;
+	return &d->nodes[at];
 }
 
 /* Is this copy one of the last four of its node? Notes it when not. A copy of unknown age is one object per
@@ -40,9 +52,13 @@ static bool draws_same_object(struct draws *d, uint32_t value, uint64_t node, in
 
 static void draws_put(struct draws *d, uint32_t value, int64_t at_us)
 {
+	if (d->n < DRAWS_MAX) {
+		d->v = mem_grow(d->v, &d->cap, d->n + 1, sizeof(*d->v));
+		d->v[d->n++] = (struct draw){ at_us, value };
+		return;
+	}
 	d->v[d->next] = (struct draw){ at_us, value };
 	d->next = (d->next + 1) % DRAWS_MAX;
-	d->n = MIN(d->n + 1, (uint32_t)DRAWS_MAX);
 }
 
 void draws_add(
@@ -53,16 +69,17 @@ void draws_add(
 		draws_put(d, value, at_us);
 }
 
-/* Draws are kept from the moment a cell's answers differ. What it served until then is at least one draw. */
-void draws_seed(struct cell *c)
+/* Draws are kept from the moment a cell falls back or fails. What it served before, within the window, is at least one draw
+ * a run. */
+void draws_seed(struct cell *c, int64_t since_us)
 {
 	struct trouble *t = cell_trouble(c);
 	if (t->draws)
 		return;
 	t->draws = mem_new(sizeof(*t->draws));
-	if (c->runs.n)
-		draws_put(t->draws, runs_of(&c->runs)[c->runs.n - 1].value,
-			runs_of(&c->runs)[c->runs.n - 1].last_us);
+	for (size_t i = 0; i < c->runs.n; i++)
+		if (runs_of(&c->runs)[i].last_us > since_us)
+			draws_put(t->draws, runs_of(&c->runs)[i].value, runs_of(&c->runs)[i].last_us);
 }
 
 void wilson95(uint32_t k, uint32_t n, double *ret_low, double *ret_high)

@@ -24,7 +24,7 @@ void engine_free(struct engine *e)
 		free(e->agents[i].software);
 	names_fini(&e->names);
 	index_fini(&e->ix_agents);
-	free(e->services), free(e->agents), free(e->heap);
+	free(e->services), free(e->agents), free(e->heap), free(e->vendors);
 	scratch_free(e->scratch);
 	free(e);
 }

@@ -75,7 +75,7 @@ static inline uint64_t key_of_pair(uint32_t a, uint32_t b)
 {
 	return (uint64_t)a << 32 | b;
 }
-/* Room for one more in a pool that grows by a quarter: a million cells must not be two million. What is new
+/* Room for one more in a pool that grows by an eighth: a million cells must not be two million. What is new
  * is zeroed. */
 void *pool_room(void *pool, size_t n, size_t *cap, size_t size);
 
@@ -137,16 +137,17 @@ struct draw {
 	int64_t at_us;
 	uint32_t value; /* NONE32: a 5xx */
 };
+struct node_objects { /* the last cached objects of one node */
+	uint64_t node;
+	int64_t cached_at_us[OBJECTS_PER_NODE];
+	uint32_t value[OBJECTS_PER_NODE];
+	uint32_t next;
+};
 struct draws {
-	struct draw v[DRAWS_MAX]; /* by time of arrival; the oldest are written over */
-	uint32_t n, next;
-	struct node_objects {
-		uint64_t node;
-		int64_t cached_at_us[OBJECTS_PER_NODE];
-		uint32_t value[OBJECTS_PER_NODE];
-		uint32_t next;
-	} nodes[NODES_MAX];
-	uint32_t n_nodes, next_node;
+	struct draw *v; /* a ring once it is DRAWS_MAX long */
+	struct node_objects *nodes;
+	size_t n, cap, n_nodes, cap_nodes;
+	uint32_t next, next_node;
 };
 struct trouble {                 /* what a quiet cell does not need */
 	int64_t err5_us[2];      /* the two newest 5xx, newest first */
@@ -173,15 +174,14 @@ struct cell {
 	struct runs runs;
 	uint8_t state; /* enum cell_state */
 	uint8_t flags; /* enum cell_flags */
+	uint16_t early, late; /* once converged: its bins in the curves of the tracked deploy */
 	struct trouble *trouble;
 	int64_t report_us;              /* newest report of any of its agents, failures included */
 	int64_t seen_us, first_seen_us; /* newest and first answer */
 	int64_t armed_us;               /* due time of its timer in the heap; INT64_MAX: none */
 	int32_t age_s, ttl_s;           /* of the newest answer */
 	uint32_t tiers;                 /* of the newest answer: count in bits 0-2, then 4 bits each */
-	uint32_t weight;                /* in the tracked deploy */
-	int64_t fresh_us, not_fresh_us; /* first of the run, last before it; TIME_NONE */
-};
+	uint32_t weight;                /* in the tracked deploy */};
 struct link {
 	uint32_t cell, route, next_in_cell, next_in_route;
 	int64_t last_us;
@@ -203,6 +203,7 @@ struct route {
 struct member {
 	uint32_t agent; /* index into the engine's agents */
 	uint32_t routes;
+	bool assigned; /* by configuration; where that names nobody, whoever reports is */
 	int64_t report_us, through_us;
 };
 struct endpoint {
@@ -222,6 +223,7 @@ struct hist { /* weight by time since live_at; bins as propagation.c has them */
 	uint64_t *bins;
 	size_t n;
 };
+#define HIST_BINS (1024 + 24 * 128)
 #define QUANTILES 5 /* 50, 90, 95, 99, 100 */
 enum curve_kind { CURVE_ALL, CURVE_ENDPOINT, CURVE_VENDOR, CURVE_REGION };
 struct curve {
@@ -240,6 +242,10 @@ struct deploy_value {
 struct known_cell {
 	uint32_t cell, weight;
 };
+struct advisory { /* an endpoint that did not judge it */
+	uint32_t endpoint; /* name */
+	bool unchanged;    /* else: it informed only */
+};
 struct deploy {
 	uint32_t serial; /* rises in the order they were recorded, over all services */
 	char *id, *version, *source, *revision, *digest;
@@ -253,19 +259,21 @@ struct deploy {
 	uint8_t live_source;     /* enum live_source */
 	uint8_t verdict;         /* enum verdict */
 	bool in_future;          /* a time lay in the future when it was told */
-	bool left;               /* aborted, or superseded before it was live: not in the ledger */
-	bool first;              /* no cell was known before it */
-	bool retired;            /* curves are closed */
+	bool left;               /* aborted, or superseded before it was live: not in the ledger */	bool retired;            /* curves are closed */
 	int64_t decided_us;
 	char *reason;
 	struct known_cell *known; /* until it is tracked */
 	size_t n_known;
 	struct curve *curves; /* [0] is the one over all */
 	size_t n_curves, cap_curves;
-	uint32_t n_assigned, n_answered; /* first deploy: agent x endpoint pairs */
+	struct index ix_curves;
+	/* first deploy: assigned agents, endpoints that judge, pairs of them that answered since */
+	uint32_t n_assigned, n_endpoints, n_answered;
 	uint32_t relapse_cells, relapse_agent;
-	uint32_t n_not_fresh;            /* when retired */
-	bool unchanged_any, informs_any; /* when retired: advisories */
+	/* when retired */
+	uint32_t n_not_fresh;
+	struct advisory *advisories;
+	size_t n_advisories;
 };
 
 struct purge {
@@ -302,7 +310,7 @@ struct service {
 	size_t n_cells, cap_cells;
 	struct link *links;
 	size_t n_links, cap_links;
-	struct index ix_values, ix_members, ix_routes, ix_cells;
+	struct index ix_endpoints, ix_values, ix_members, ix_routes, ix_cells;
 	uint32_t *order; /* cells by endpoint id, then edge; the first n_order of them */
 	size_t n_order, cap_order;
 	size_t sweep_values_at;
@@ -324,7 +332,7 @@ struct service {
 
 	size_t n_state[CELL_STATE_COUNT];
 	/* what this fold touched */
-	bool check_live, check_verdict, progress, pairs_changed;
+	bool check_live, check_verdict, progress;
 };
 
 /* -- the whole -- */
@@ -358,6 +366,8 @@ struct engine {
 	uint32_t seq;
 	uint32_t next_serial;
 	struct names names;
+	uint32_t *vendors; /* by name of an edge: name of its vendor + 1; 0: not asked for yet */
+	size_t cap_vendors;
 	struct agent *agents;
 	size_t n_agents, cap_agents;
 	struct index ix_agents;
@@ -396,7 +406,7 @@ uint64_t agent_key(const void *pool, uint32_t i);
 struct out_key engine_next_key(struct engine *e);
 struct deploy *deploy_find(const struct engine *e, struct str id, uint32_t *ret_service);
 
-/* service.c */
+/* service.c, pools.c */
 int service_check(const struct ev_service *ev, struct err *err);
 void service_fold(struct engine *e, const struct ev_service *ev);
 void service_free(struct service *s);
@@ -407,6 +417,9 @@ void service_order(struct engine *e, struct service *s);
 void service_reindex(struct service *s);
 uint64_t cell_key(const void *pool, uint32_t i), route_key(const void *pool, uint32_t i);
 uint64_t value_key(const void *pool, uint32_t i), member_key(const void *pool, uint32_t i);
+uint64_t endpoint_key(const void *pool, uint32_t i);
+void service_renumber(struct engine *e, struct service *s, uint32_t *endpoint_map, int64_t forget_before_us);
+void member_assign(const struct engine *e, const struct service *s, struct member *m);
 void cell_fini(struct cell *c);
 void endpoint_fini(struct endpoint *ep);
 void purge_fini(struct purge *p);
@@ -446,11 +459,13 @@ void cell_timer(struct engine *e, uint32_t service, uint32_t cell);
 struct trouble *cell_trouble(struct cell *c);
 void agent_went_blind(struct engine *e, uint32_t agent, int64_t at_us, bool late); /* or sees again */
 struct str edge_vendor(struct str edge);
+bool cell_mixes_versions(struct engine *e, struct service *s, const struct cell *c);
 
 /* draws.c */
 void draws_add(
 	struct cell *c, uint32_t value, int64_t at_us, bool through, uint64_t node, int64_t cached_at_us);
-void draws_seed(struct cell *c);
+void draws_seed(struct cell *c, int64_t since_us);
+void draws_free(struct draws *d);
 struct share {
 	uint32_t value, n; /* NONE32: 5xx */
 	double share, low, high;
@@ -483,7 +498,7 @@ void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool htt
 void deploy_arm(struct engine *e, uint32_t service, struct deploy *d);
 double deploy_coverage(const struct deploy *d);
 double deploy_share(const struct curve *c);
-bool deploy_count_pairs(const struct engine *e, const struct service *s, struct deploy *d);
+void deploy_count_pairs(struct service *s);
 
 /* progress.c */
 void progress_refresh(struct engine *e, struct service *s, uint32_t cell);
@@ -504,6 +519,7 @@ struct curve *curve_get(struct deploy *d, enum curve_kind kind, uint32_t name);
 /* [earliest, latest] by which that share of `total` had converged; TIME_NONE: not yet. */
 void curve_quantile(const struct curve *c, bool retired, size_t q, int64_t ret_us[2]);
 void curve_fini(struct curve *c);
+void curves_clear(struct deploy *d); /* leaves the one over all, empty */
 extern const unsigned quantile_percent[QUANTILES];
 
 /* notice.c */

@@ -2,10 +2,26 @@
 
 #include "collector/engine/engine_internal.h"
 
+static uint64_t mix64(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+/* Eight bytes at a time: it is the one thing done for every word of every batch. It never leaves the process. */
 static uint32_t hash32(struct str s)
 {
-	uint64_t h = str_hash(s);
-	return (uint32_t)(h ^ h >> 32);
+	uint64_t h = s.n * UINT64_C(0x9e3779b97f4a7c15), word;
+	for (; s.n >= sizeof(word); s = str_from(s, sizeof(word))) {
+		memcpy(&word, s.p, sizeof(word));
+		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	word = 0;
+	if (s.n)
+		memcpy(&word, s.p, s.n);
+	return (uint32_t)mix64(h ^ word);
 }
 
 void names_init(struct names *t)
@@ -75,13 +91,6 @@ struct str names_get(const struct names *t, uint32_t id)
 	return (struct str){ t->v[id].p, t->v[id].n };
 }
 
-static uint64_t mix64(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
 void index_clear(struct index *ix)
 {
 	if (ix->n_slots)
@@ -134,7 +143,7 @@ void *pool_room(void *pool, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return pool;
-	size_t wider = n + n / 4 + 8;
+	size_t wider = n + n / 8 + 8;
 	INVARIANT(wider <= SIZE_MAX / size && wider < NONE32);
 	char *p = realloc(pool, wider * size);
 	INVARIANT(p != NULL);

@@ -116,9 +116,9 @@ static uint32_t member_get(struct engine *e, struct service *s, uint32_t agent)
 		return i;
 	s->members = pool_room(s->members, s->n_members, &s->cap_members, sizeof(*s->members));
 	i = (uint32_t)s->n_members++;
-	s->members[i] = (struct member){ agent, NONE32, TIME_NONE, TIME_NONE };
+	s->members[i] = (struct member){ agent, NONE32, false, TIME_NONE, TIME_NONE };
+	member_assign(e, s, &s->members[i]);
 	index_put(&s->ix_members, i, s->members, member_key);
-	s->pairs_changed = true;
 	return i;
 }
 
@@ -163,9 +163,7 @@ static uint32_t cell_get(struct fold *f, const struct seen *o, uint32_t edge)
 		.armed_us = INT64_MAX,
 		.age_s = OBS_AGE_NONE,
 		.ttl_s = OBS_TTL_NONE,
-		.weight = WEIGHT_ONE,
-		.fresh_us = TIME_NONE,
-		.not_fresh_us = TIME_NONE };
+		.weight = WEIGHT_ONE };
 	runs_init(&c->runs);
 	s->n_state[CELL_NEVER_SEEN]++;
 	index_put(&s->ix_cells, i, s->cells, cell_key);
@@ -217,6 +215,9 @@ static void agent_note(struct fold *f, const struct seen *o)
 	struct agent *a = &f->e->agents[f->agent];
 	struct member *m = &f->s->members[f->member];
 	uint64_t place = ((uint64_t)f->service << 33 | (uint64_t)o->endpoint << 1 | o->o->path) + 1;
+	const struct deploy *current = f->s->tracked;
+	if (current && f->s->n_assigned == 0 && m->report_us < current->started_us && o->at_us >= current->started_us)
+		f->s->tracked->n_assigned++;
 	a->results++;
 	m->report_us = MAX(m->report_us, o->at_us);
 	if (o->result != RESULT_NO_ANSWER)
@@ -300,8 +301,12 @@ static void route_note(struct fold *f, const struct seen *o)
 	bucket_add(&l->n_now, &l->n_before, &l->bucket, o->at_us);
 	if (o->at_us < r->reached_us)
 		return;
-	if (s->tracked && r->reached_us < s->tracked->started_us && o->at_us >= s->tracked->started_us)
-		s->pairs_changed = s->check_verdict = true;
+	struct deploy *d = s->tracked;
+	if (d && r->reached_us < d->started_us && o->at_us >= d->started_us && s->members[f->member].assigned &&
+		endpoint_judges(s, o->endpoint)) {
+		d->n_answered++;
+		s->check_verdict = true;
+	}
 	r->reached_us = o->at_us;
 	r->cell = o->cell, r->link = o->link;
 }
@@ -330,7 +335,7 @@ static void cell_http_error(struct fold *f, struct cell *c, const struct seen *o
 	} else {
 		t->err5_us[1] = MAX(t->err5_us[1], o->at_us);
 	}
-	draws_seed(c);
+	draws_seed(c, o->at_us - f->s->window_us);
 	draws_add(c, NONE32, o->at_us, true, 0, TIME_NONE);
 	/* one 5xx among good answers is passed over; the second within the window breaks the run */
 	bool newest = c->runs.n == 0 || o->at_us >= runs_of(&c->runs)[c->runs.n - 1].last_us;
@@ -340,14 +345,23 @@ static void cell_http_error(struct fold *f, struct cell *c, const struct seen *o
 	}
 }
 
+/* From a newer version to an older one? */
+static bool falls_back(struct fold *f, const struct run *last, const struct seen *o)
+{
+	struct judgement before, now;
+	value_judge(f->s, last->value, last->last_us, &before);
+	value_judge(f->s, o->value, o->at_us, &now);
+	return now.rank < before.rank;
+}
+
 static void cell_good(struct fold *f, struct cell *c, struct seen *o)
 {
 	const struct obs *ob = o->o;
 	struct run *last = c->runs.n ? &runs_at(&c->runs)[c->runs.n - 1] : NULL;
 	struct trouble *t = c->trouble;
 	bool newest = last == NULL || o->at_us >= last->last_us;
-	if (last && last->value != o->value)
-		draws_seed(c);
+	if (last && last->value != o->value && newest && falls_back(f, last, o))
+		draws_seed(c, o->at_us - f->s->window_us);
 	bool broken = t && t->broken && newest && o->at_us >= t->broke_us;
 	if (broken)
 		t->broken = false;
@@ -384,10 +398,7 @@ static bool cell_repeats(struct fold *f, struct cell *c, const struct link *l, c
 	if (!settled)
 		return false;
 	last->last_us = o->at_us;
-	last->n++;
-	if (c->flags & CELL_WRONG)
-		c->not_fresh_us = o->at_us;
-	cell_facts(c, o->o);
+	last->n++;	cell_facts(c, o->o);
 	return true;
 }
 

@@ -72,7 +72,7 @@ static struct progress progress_of(struct engine *e, struct service *s, const st
 
 /* -- sums -- */
 
-static void curve_count(struct curve *v, const struct deploy *d, const struct cell *c, int sign)
+static void curve_count(struct curve *v, const struct cell *c, int sign)
 {
 	uint64_t w = c->weight;
 	uint32_t one = 1;
@@ -87,25 +87,30 @@ static void curve_count(struct curve *v, const struct deploy *d, const struct ce
 	if (!(c->flags & CELL_CONVERGED))
 		return;
 	v->converged += one, v->w_converged += w;
-	size_t early = c->not_fresh_us == TIME_NONE ? 0 : hist_bin(c->not_fresh_us - d->live_us, false);
-	size_t late = hist_bin(c->fresh_us - d->live_us, true);
 	if (sign > 0) {
-		hist_add(&v->earliest, early, c->weight);
-		hist_add(&v->latest, late, c->weight);
+		hist_add(&v->earliest, c->early, c->weight);
+		hist_add(&v->latest, c->late, c->weight);
 	} else {
-		hist_take(&v->earliest, early, c->weight);
-		hist_take(&v->latest, late, c->weight);
+		hist_take(&v->earliest, c->early, c->weight);
+		hist_take(&v->latest, c->late, c->weight);
 	}
+}
+
+static uint32_t vendor_name(struct engine *e, uint32_t edge)
+{
+	e->vendors = mem_grow(e->vendors, &e->cap_vendors, e->names.n, sizeof(*e->vendors));
+	if (e->vendors[edge] == 0)
+		e->vendors[edge] = names_put(&e->names, edge_vendor(names_get(&e->names, edge))) + 1;
+	return e->vendors[edge] - 1;
 }
 
 static void cell_count(struct engine *e, struct service *s, const struct cell *c, int sign)
 {
 	struct deploy *d = s->tracked;
-	uint32_t vendor = names_put(&e->names, edge_vendor(names_get(&e->names, c->edge)));
-	curve_count(curve_get(d, CURVE_ALL, 0), d, c, sign);
-	curve_count(curve_get(d, CURVE_ENDPOINT, s->endpoints[c->endpoint].id), d, c, sign);
-	curve_count(curve_get(d, CURVE_VENDOR, vendor), d, c, sign);
-	curve_count(curve_get(d, CURVE_REGION, c->region), d, c, sign);
+	curve_count(curve_get(d, CURVE_ALL, 0), c, sign);
+	curve_count(curve_get(d, CURVE_ENDPOINT, s->endpoints[c->endpoint].id), c, sign);
+	curve_count(curve_get(d, CURVE_VENDOR, vendor_name(e, c->edge)), c, sign);
+	curve_count(curve_get(d, CURVE_REGION, c->region), c, sign);
 }
 
 void progress_refresh(struct engine *e, struct service *s, uint32_t cell)
@@ -120,24 +125,20 @@ void progress_refresh(struct engine *e, struct service *s, uint32_t cell)
 	if (p.converged)
 		flags &= (uint8_t)~CELL_TOLERATED;
 	bool counted = (flags ^ c->flags) & (CELL_OBSERVED | CELL_CONVERGED);
-	bool moved = p.converged && (p.fresh_us != c->fresh_us || p.not_fresh_us != c->not_fresh_us);
+	int64_t live_us = s->tracked->live_us;
+	uint16_t early = 0, late = 0;
+	if (p.converged) {
+		early = (uint16_t)(p.not_fresh_us == TIME_NONE ? 0 : hist_bin(p.not_fresh_us - live_us, false));
+		late = (uint16_t)hist_bin(p.fresh_us - live_us, true);
+	}
+	bool moved = early != c->early || late != c->late;
 	if (counted || moved)
 		cell_count(e, s, c, -1);
-	c->flags = flags, c->fresh_us = p.fresh_us, c->not_fresh_us = p.not_fresh_us;
+	c->flags = flags, c->early = early, c->late = late;
 	if (counted || moved) {
 		cell_count(e, s, c, 1);
 		s->check_verdict = s->progress = true;
 	}
-}
-
-static void curves_clear(struct deploy *d)
-{
-	for (size_t i = 0; i < d->n_curves; i++)
-		curve_fini(&d->curves[i]);
-	d->n_curves = 0;
-	free(d->curves);
-	d->curves = NULL, d->cap_curves = 0;
-	(void)curve_get(d, CURVE_ALL, 0);
 }
 
 void progress_sum(struct engine *e, struct service *s)
@@ -153,17 +154,18 @@ void progress_restart(struct engine *e, uint32_t service)
 {
 	struct service *s = e->services[service];
 	curves_clear(s->tracked);
+	deploy_count_pairs(s);
 	for (uint32_t i = 0; i < s->n_cells; i++) {
 		struct cell *c = &s->cells[i];
 		c->flags &= CELL_KNOWN | CELL_TOLERATED | CELL_RELAPSE1;
-		c->fresh_us = c->not_fresh_us = TIME_NONE;
+		c->early = c->late = 0;
 		if (!endpoint_judges(s, c->endpoint))
 			continue;
 		if (c->flags & CELL_KNOWN)
 			cell_count(e, s, c, 1);
 		progress_refresh(e, s, i);
 	}
-	s->pairs_changed = s->check_verdict = s->progress = true;
+	s->check_verdict = s->progress = true;
 }
 
 void progress_start(struct engine *e, uint32_t service, struct deploy *d)
@@ -192,6 +194,12 @@ void progress_retire(struct engine *e, struct service *s, struct deploy *d)
 		if (c->kind != CURVE_ALL)
 			curve_fini(c);
 	}
+	index_fini(&d->ix_curves);
+	d->advisories = mem_new_array(s->n_endpoints, sizeof(*d->advisories));
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		if (!endpoint_judges(s, i))
+			d->advisories[d->n_advisories++] =
+				(struct advisory){ s->endpoints[i].id, s->endpoints[i].unchanged };
 	d->n_not_fresh = d->n_curves ? d->curves[0].observed - d->curves[0].converged : 0;
 	d->retired = true;
 	for (size_t i = 0; i < s->n_cells; i++)
@@ -235,6 +243,4 @@ void progress_note_known(struct engine *e, struct service *s, struct deploy *d)
 	d->known = mem_new_array(n, sizeof(*d->known));
 	for (uint32_t i = 0; i < s->n_cells; i++)
 		if (cell_known_before(&s->cells[i], d->started_us))
-			d->known[d->n_known++] = (struct known_cell){ i, cell_weight(e, s, &s->cells[i]) };
-	d->first = n == 0;
-}
+			d->known[d->n_known++] = (struct known_cell){ i, cell_weight(e, s, &s->cells[i]) };}

@@ -6,7 +6,7 @@
 
 #define LINEAR_BINS 1024
 #define OCTAVE_BINS 128
-#define BINS_MAX    (LINEAR_BINS + 24 * OCTAVE_BINS)
+#define BINS_MAX HIST_BINS
 
 const unsigned quantile_percent[QUANTILES] = { 50, 90, 95, 99, 100 };
 
@@ -58,15 +58,31 @@ void hist_fini(struct hist *h)
 	*h = (struct hist){ 0 };
 }
 
+static uint64_t curve_key(const void *pool, uint32_t i)
+{
+	const struct curve *c = (const struct curve *)pool + i;
+	return key_of_pair(c->kind, c->name);
+}
+
 struct curve *curve_get(struct deploy *d, enum curve_kind kind, uint32_t name)
 {
-	for (size_t i = 0; i < d->n_curves; i++)
-		if (d->curves[i].kind == kind && d->curves[i].name == name)
-			return &d->curves[i];
+	uint32_t i = index_get(&d->ix_curves, key_of_pair(kind, name), d->curves, curve_key);
+	if (i != NONE32)
+		return &d->curves[i];
 	d->curves = mem_grow(d->curves, &d->cap_curves, d->n_curves + 1, sizeof(*d->curves));
 	struct curve *c = &d->curves[d->n_curves++];
-	c->kind = (uint8_t)kind, c->name = name;
+	*c = (struct curve){ .kind = (uint8_t)kind, .name = name };
+	index_put(&d->ix_curves, (uint32_t)d->n_curves - 1, d->curves, curve_key);
 	return c;
+}
+
+void curves_clear(struct deploy *d)
+{
+	for (size_t i = 0; i < d->n_curves; i++)
+		curve_fini(&d->curves[i]);
+	d->n_curves = 0;
+	index_clear(&d->ix_curves);
+	(void)curve_get(d, CURVE_ALL, 0);
 }
 
 static int64_t hist_quantile(const struct hist *h, uint64_t total, unsigned percent)

@@ -190,10 +190,14 @@ static void visit_endpoint(struct visit *v, struct endpoint *ep, const struct si
 
 static void visit_draws(struct visit *v, struct draws *d, const struct sizes *z)
 {
-	VISIT_BELOW(v, d->n, DRAWS_MAX + 1);
+	visit_count(v, &d->n, DRAWS_MAX);
+	visit_count(v, &d->n_nodes, NODES_MAX);
 	VISIT_BELOW(v, d->next, DRAWS_MAX);
-	VISIT_BELOW(v, d->n_nodes, NODES_MAX + 1);
 	VISIT_BELOW(v, d->next_node, NODES_MAX);
+	if (v->load) {
+		d->v = mem_grow(NULL, &d->cap, d->n, sizeof(*d->v));
+		d->nodes = mem_grow(NULL, &d->cap_nodes, d->n_nodes, sizeof(*d->nodes));
+	}
 	for (size_t i = 0; i < d->n && !v->bad; i++) {
 		VISIT_TIME(v, d->v[i].at_us);
 		VISIT_BELOW_OR_NONE(v, d->v[i].value, z->values);
@@ -249,11 +253,9 @@ static void visit_cell(struct visit *v, struct cell *c, const struct sizes *z)
 	VISIT(v, c->ttl_s);
 	VISIT(v, c->tiers);
 	VISIT_BELOW(v, c->weight, WEIGHT_ONE + 1);
-	VISIT_TIME(v, c->fresh_us);
-	VISIT_TIME(v, c->not_fresh_us);
-	v->bad |= (c->tiers & 7) > OBS_TIERS_MAX || c->report_us == TIME_NONE;
-	v->bad |= (c->flags & CELL_CONVERGED) && c->fresh_us == TIME_NONE;
-}
+	VISIT_BELOW(v, c->early, HIST_BINS);
+	VISIT_BELOW(v, c->late, HIST_BINS);
+	v->bad |= (c->tiers & 7) > OBS_TIERS_MAX || c->report_us == TIME_NONE;}
 
 static void visit_route(struct visit *v, struct route *r, const struct sizes *z)
 {
@@ -351,9 +353,7 @@ static void visit_deploy(struct visit *v, struct deploy *d, const struct sizes *
 	VISIT_BELOW(v, d->live_source, LIVE_ASSUMED + 1);
 	VISIT_BELOW(v, d->verdict, VERDICT_COUNT);
 	VISIT(v, d->in_future);
-	VISIT(v, d->left);
-	VISIT(v, d->first);
-	VISIT(v, d->retired);
+	VISIT(v, d->left);	VISIT(v, d->retired);
 	visit_count(v, &d->n_known, z->cells);
 	if (v->load)
 		d->known = mem_new_array(d->n_known, sizeof(*d->known));
@@ -371,12 +371,18 @@ static void visit_deploy(struct visit *v, struct deploy *d, const struct sizes *
 	for (size_t i = 0; i < n_curves; i++)
 		visit_curve(v, &d->curves[i], z);
 	VISIT(v, d->n_assigned);
+	VISIT(v, d->n_endpoints);
 	VISIT(v, d->n_answered);
 	VISIT(v, d->relapse_cells);
 	VISIT(v, d->relapse_agent);
 	VISIT(v, d->n_not_fresh);
-	VISIT(v, d->unchanged_any);
-	VISIT(v, d->informs_any);
+	visit_count(v, &d->n_advisories, 100000);
+	if (v->load)
+		d->advisories = mem_new_array(d->n_advisories, sizeof(*d->advisories));
+	for (size_t i = 0; i < d->n_advisories; i++) {
+		VISIT_BELOW(v, d->advisories[i].endpoint, z->names);
+		VISIT(v, d->advisories[i].unchanged);
+	}
 	v->bad |= d->id == NULL || d->version == NULL || d->started_us == TIME_NONE ||
 		  d->end_us == TIME_NONE || d->curves[0].kind != CURVE_ALL ||
 		  (d->verdict == VERDICT_CONVERGING && d->live_us == TIME_NONE) ||
@@ -434,6 +440,7 @@ static void visit_value(struct visit *v, struct value *x, const struct sizes *z)
 static void visit_member(struct visit *v, struct member *m, const struct sizes *z)
 {
 	VISIT_BELOW(v, m->agent, z->agents);
+	VISIT(v, m->assigned);
 	VISIT_TIME(v, m->report_us);
 	VISIT_TIME(v, m->through_us);
 }

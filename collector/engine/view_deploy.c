@@ -216,21 +216,27 @@ static void add_advisory(struct buf *out, const char *code, struct str endpoint,
 	buf_add_char(out, '}');
 }
 
+static void add_endpoint_advisory(struct buf *out, struct str endpoint, bool unchanged)
+{
+	if (unchanged)
+		add_advisory(out, "version_unchanged", endpoint,
+			"its right value is the same before and after this deploy, so it proves nothing about it");
+	else
+		add_advisory(out, "informs_only", endpoint,
+			"its right value is not known: it is learned from converged origin answers");
+}
+
 static void add_advisories(
 	const struct engine *e, const struct service *s, const struct deploy *d, struct buf *out)
 {
 	buf_add_key(out, "advisories");
 	buf_add_char(out, '[');
-	for (size_t i = 0; i < s->n_endpoints && is_tracked(s, d); i++) {
-		const struct endpoint *ep = &s->endpoints[i];
-		if (ep->unchanged)
-			add_advisory(out, "version_unchanged", names_get(&e->names, ep->id),
-				"its right value is the same before and after this deploy, so it proves "
-				"nothing about it");
-		else if (ep->informs)
-			add_advisory(out, "informs_only", names_get(&e->names, ep->id),
-				"its right value is not known: it is learned from converged origin answers");
-	}
+	for (uint32_t i = 0; i < s->n_endpoints && is_tracked(s, d); i++)
+		if (!endpoint_judges(s, i))
+			add_endpoint_advisory(out, names_get(&e->names, s->endpoints[i].id), s->endpoints[i].unchanged);
+	for (size_t i = 0; i < d->n_advisories; i++)
+		add_endpoint_advisory(
+			out, names_get(&e->names, d->advisories[i].endpoint), d->advisories[i].unchanged);
 	if (d->in_future)
 		add_advisory(out, "time_in_future", STR_NONE,
 			"started_at or live_at lay in the future when it was told");
