@@ -150,8 +150,7 @@ static void stop(struct running *r)
 	spool_close(r->shared.spool);
 	assign_box_free(r->shared.assignments);
 	if (r->shared.spool)
-		log_info("stopped", "all_sent=%s left_in_spool=%" PRIu64, sent ? "yes" : "no",
-			sent ? 0 : s.batches);
+		log_info("stopped", "all_sent=%s left_in_spool=%" PRIu64, sent ? "yes" : "no", s.batches);
 	agent_conf_free(r->conf);
 	free(r->assign_path);
 }

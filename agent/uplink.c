@@ -15,9 +15,10 @@
 #define DENIED_MIN_US      (100 * US_PER_MS)
 #define DENIED_MAX_US      US_PER_H
 #define WATCH_PAUSE_US                                                                                       \
-	(20 * US_PER_MS) /* between two Watches, should the collector have news all the time                 \
-			  */
-#define DOWN_LOG_US (10 * US_PER_MIN)
+	(20 * US_PER_MS)       /* between two Watches, should the collector have news all the time           \
+				*/
+#define DRAIN_DIAL_US US_PER_S /* so long a stopping agent waits for a connection */
+#define DOWN_LOG_US   (10 * US_PER_MIN)
 
 /* ---- small things ---- */
 
@@ -311,6 +312,8 @@ static void start_control(struct uplink *u, int64_t now_us)
 static int64_t next_due_us(const struct uplink *u)
 {
 	int64_t due = u->down_logged_us + DOWN_LOG_US;
+	if (u->draining && u->state != UPLINK_UP)
+		due = MIN(due, MAX(u->drain_since_us + DRAIN_DIAL_US, clock_boot_us() + DRAIN_DIAL_US / 10));
 	if (u->state == UPLINK_HELD)
 		return MIN(due, u->held_until_us);
 	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && exchange_is_free(u->control))
@@ -318,22 +321,26 @@ static int64_t next_due_us(const struct uplink *u)
 	return u->state == UPLINK_UP ? MIN(due, uploads_due_us(u)) : due;
 }
 
-/* Somebody waits in uplink_drain(): look once more, and only at what is live. True: an answer is wanted. */
-static bool notice_drain(struct uplink *u)
+/* Somebody waits in uplink_drain(): look once more. True: an answer is wanted. */
+static bool notice_drain(struct uplink *u, int64_t now_us)
 {
 	pthread_mutex_lock(&u->lock);
 	bool asked = u->drain_asked;
 	pthread_mutex_unlock(&u->lock);
+	if (asked && !u->draining && u->state == UPLINK_DOWN)
+		hold(u, 0); /* the pause between two attempts may have grown long: one more, now */
+	if (asked && !u->draining)
+		u->drain_since_us = now_us;
 	u->draining |= asked;
 	u->live_done = u->live_done && !asked;
 	return asked;
 }
 
-static void tell_drained(struct uplink *u)
+static void tell_drained(struct uplink *u, int64_t now_us)
 {
 	pthread_mutex_lock(&u->lock);
 	u->drained = u->state == UPLINK_UP && uploads_are_idle(u);
-	u->settled = true;
+	u->settled = u->state == UPLINK_UP || now_us - u->drain_since_us >= DRAIN_DIAL_US;
 	pthread_cond_broadcast(&u->changed);
 	pthread_mutex_unlock(&u->lock);
 }
@@ -353,7 +360,7 @@ static void *uplink_main(void *arg)
 	u->held_until_us = clock_boot_us() + (int64_t)(random_u64() % (uint64_t)(300 * US_PER_MS));
 	while (!atomic_load(&u->stop)) {
 		int64_t now_us = clock_boot_us();
-		bool drain = notice_drain(u);
+		bool drain = notice_drain(u, now_us);
 		notice_connection(u, now_us);
 		finish_control(u);
 		uploads_finish(u);
@@ -361,7 +368,7 @@ static void *uplink_main(void *arg)
 		uploads_start(u, now_us);
 		log_when_down(u, now_us);
 		if (drain)
-			tell_drained(u);
+			tell_drained(u, now_us);
 
 		int64_t wait_us = next_due_us(u) - clock_boot_us();
 		int timeout_ms = wait_us <= 0 ? 0 : (int)MIN(wait_us / US_PER_MS + 1, (int64_t)60000);

@@ -20,8 +20,8 @@ struct uplink;
  * uplink_stop(). */
 MUST_USE int uplink_start(
 	struct agent_shared *shared, const char *assign_path, struct uplink **ret, struct err *err);
-/* Waits until what was spooled since the connection came up is acknowledged, but no longer than timeout_us,
- * and not at all without a connection. True: all of it is. */
+/* Sends what is spooled, as fast as it is acknowledged, for no longer than timeout_us, and waits no longer
+ * than a second for a connection. True: all of it is acknowledged. */
 bool uplink_drain(struct uplink *u, int64_t timeout_us);
 void uplink_stop(struct uplink *u); /* NULL is fine */
 

@@ -39,8 +39,9 @@ struct uplink {
 	int64_t live,
 		backlog; /* positions in the spool: next is newer than live, next is older than backlog */
 	bool live_done, backlog_done; /* nothing more there, when last looked */
-	bool draining;                /* no backlog any more: we are about to stop */
-	int64_t backlog_at_us;        /* next one may go */
+	bool draining;                /* about to stop: the backlog's rate is not bounded any more */
+	int64_t drain_since_us;
+	int64_t backlog_at_us; /* next one may go */
 	int64_t held_until_us, backoff_us, heard_us, down_since_us, down_logged_us;
 	uint64_t generation; /* received in this run; 0: none, so that a restart learns of a burst that is on
 			      */
@@ -76,6 +77,6 @@ void uploads_forget(struct uplink *u); /* the batches are in the spool */
 void uploads_finish(struct uplink *u);
 void uploads_start(struct uplink *u, int64_t now_us);
 int64_t uploads_due_us(const struct uplink *u); /* INT64_MAX: nothing to do until something happens */
-bool uploads_are_idle(const struct uplink *u);  /* nothing live waits or is under way */
+bool uploads_are_idle(const struct uplink *u);  /* nothing waits or is under way */
 
 #endif

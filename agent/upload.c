@@ -21,7 +21,7 @@ void uploads_forget(struct uplink *u)
 
 bool uploads_are_idle(const struct uplink *u)
 {
-	bool idle = u->live_done;
+	bool idle = u->live_done && u->backlog_done;
 	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++)
 		idle = idle && !u->uploads[i].active;
 	return idle;
@@ -166,7 +166,7 @@ static int next_live(struct uplink *u, struct upload *up, int64_t now_us, struct
 
 static int next_backlog(struct uplink *u, struct upload *up, int64_t now_us, struct err *err)
 {
-	if (u->draining || u->backlog_done || now_us < u->backlog_at_us)
+	if (u->backlog_done || (now_us < u->backlog_at_us && !u->draining))
 		return err_set(err, ERR_NOT_FOUND, "not now");
 	int rc;
 	do {
@@ -198,13 +198,15 @@ static bool fill_upload(struct uplink *u, struct upload *up, int64_t now_us)
 
 void uploads_start(struct uplink *u, int64_t now_us)
 {
+	bool more = true; /* in the spool; slots that wait to be sent again do not depend on it */
 	for (size_t i = 0; i < UPLOADS_AT_ONCE && u->state == UPLINK_UP && now_us >= u->uploads_at_us; i++) {
 		struct upload *up = &u->uploads[i];
 		if (!exchange_is_free(up->ex) || (up->active && now_us < up->retry_at_us))
 			continue;
-		if (!up->active && !fill_upload(u, up, now_us))
-			break;
-		start_upload(u, up);
+		if (!up->active && more)
+			more = fill_upload(u, up, now_us);
+		if (up->active)
+			start_upload(u, up);
 	}
 }
 
@@ -229,7 +231,7 @@ int64_t uploads_due_us(const struct uplink *u)
 	}
 	if (room && !u->live_done)
 		due = MIN(due, u->uploads_at_us);
-	if (room && !u->backlog_done && !u->draining)
-		due = MIN(due, MAX(u->backlog_at_us, u->uploads_at_us));
+	if (room && !u->backlog_done)
+		due = MIN(due, MAX(u->draining ? 0 : u->backlog_at_us, u->uploads_at_us));
 	return due;
 }

@@ -402,8 +402,8 @@ static void test_one_puts_another_takes(void **state)
 	}
 	pthread_join(thread, NULL);
 	flush_ok(f.sp);
-	WAIT_FOR("the acknowledged are deleted", (spool_stats(f.sp, &s), s.batches == 0));
-	assert_true(s.bytes == 0 && s.lost_results == 0);
+	WAIT_FOR("the acknowledged are deleted", (spool_stats(f.sp, &s), s.bytes == 0));
+	assert_true(s.batches == 0 && s.lost_results == 0);
 	spool_close(f.sp);
 	buf_fini(&body);
 }
