@@ -197,8 +197,7 @@ struct route {
 	uint32_t next_in_member;
 	int64_t report_us;  /* newest result of any kind */
 	int64_t reached_us; /* newest answer that named its edge */
-	uint32_t n_now, n_before;
-	uint16_t bucket, n_links;
+	uint32_t n_links;
 };
 struct member {
 	uint32_t agent; /* index into the engine's agents */
@@ -448,7 +447,6 @@ void observe_fold(struct engine *e, const struct ev_observations *ev);
 struct scratch *scratch_new(void);
 void scratch_free(struct scratch *x);
 uint32_t link_count(const struct link *l, int64_t now_us);
-uint32_t route_count(const struct route *r, int64_t now_us);
 
 /* cell.c */
 /* State and progress anew from what the cell holds; says what changed. at_us and late go into the transition.

@@ -102,11 +102,6 @@ uint32_t link_count(const struct link *l, int64_t now_us)
 	return bucket_count(l->n_now, l->n_before, l->bucket, now_us);
 }
 
-uint32_t route_count(const struct route *r, int64_t now_us)
-{
-	return bucket_count(r->n_now, r->n_before, r->bucket, now_us);
-}
-
 /* -- finding and making -- */
 
 static uint32_t member_get(struct engine *e, struct service *s, uint32_t agent)
@@ -122,7 +117,7 @@ static uint32_t member_get(struct engine *e, struct service *s, uint32_t agent)
 	return i;
 }
 
-static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member, int64_t at_us)
+static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member)
 {
 	uint32_t i = index_get(&s->ix_routes, key_of_pair(endpoint, member), s->routes, route_key);
 	if (i != NONE32)
@@ -136,8 +131,7 @@ static uint32_t route_get(struct service *s, uint32_t endpoint, uint32_t member,
 		.links = NONE32,
 		.next_in_member = s->members[member].routes,
 		.report_us = TIME_NONE,
-		.reached_us = TIME_NONE,
-		.bucket = bucket_of(at_us) };
+		.reached_us = TIME_NONE };
 	s->members[member].routes = i;
 	index_put(&s->ix_routes, i, s->routes, route_key);
 	return i;
@@ -296,7 +290,6 @@ static void route_note(struct fold *f, const struct seen *o)
 	struct route *r = &s->routes[o->route];
 	if (o->result == RESULT_NO_ANSWER)
 		return;
-	bucket_add(&r->n_now, &r->n_before, &r->bucket, o->at_us);
 	struct link *l = &s->links[o->link];
 	bucket_add(&l->n_now, &l->n_before, &l->bucket, o->at_us);
 	if (o->at_us < r->reached_us)
@@ -431,7 +424,7 @@ static void observe_edge(struct fold *f, struct seen *o)
 	struct engine *e = f->e;
 	struct service *s = f->s;
 	bool blind = o->result == RESULT_NO_ANSWER && e->agents[f->agent].blind;
-	o->route = route_get(s, o->endpoint, f->member, o->at_us);
+	o->route = route_get(s, o->endpoint, f->member);
 	struct route *r = &s->routes[o->route];
 	if (blind)
 		return; /* it speaks of itself only */

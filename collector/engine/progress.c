@@ -222,6 +222,14 @@ static bool cell_known_before(const struct cell *c, int64_t started_us)
 	return false;
 }
 
+static uint64_t route_count(const struct engine *e, const struct service *s, uint32_t route)
+{
+	uint64_t n = 0;
+	for (uint32_t i = s->routes[route].links; i != NONE32; i = s->links[i].next_in_route)
+		n += link_count(&s->links[i], e->now_us);
+	return n;
+}
+
 /* The share of its agents' answers that came from here: a PoP glimpsed once weighs little. */
 static uint32_t cell_weight(const struct engine *e, const struct service *s, const struct cell *c)
 {
@@ -229,7 +237,7 @@ static uint32_t cell_weight(const struct engine *e, const struct service *s, con
 	for (uint32_t i = c->links; i != NONE32; i = s->links[i].next_in_cell) {
 		uint32_t n = link_count(&s->links[i], e->now_us);
 		here += n;
-		all += n ? route_count(&s->routes[s->links[i].route], e->now_us) : 0;
+		all += n ? route_count(e, s, s->links[i].route) : 0;
 	}
 	uint64_t w = all ? here * WEIGHT_ONE / all : 1;
 	return w ? (uint32_t)MIN(w, (uint64_t)WEIGHT_ONE) : 1;

@@ -265,9 +265,6 @@ static void visit_route(struct visit *v, struct route *r, const struct sizes *z)
 	VISIT_BELOW_OR_NONE(v, r->link, z->links);
 	VISIT_TIME(v, r->report_us);
 	VISIT_TIME(v, r->reached_us);
-	VISIT(v, r->n_now);
-	VISIT(v, r->n_before);
-	VISIT(v, r->bucket);
 	v->bad |= (r->cell == NONE32) != (r->link == NONE32);
 }
 
