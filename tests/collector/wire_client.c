@@ -1,19 +1,22 @@
 /* wire_client.c - see wire_client.h */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/tls/tls.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "collector/collector_conf.h"
 #include "wire_client.h"
 
 struct client {
 	nng_socket socket;
 	nng_ctx lines[CLIENT_LINES];
 	nng_aio *aio[CLIENT_LINES];
+	nng_tls_config *tls;
 };
 
-struct client *client_dial(const char *address)
+static struct client *client_new(void)
 {
 	struct client *c = mem_new(sizeof(*c));
 	INVARIANT(nng_req0_open(&c->socket) == 0);
@@ -23,8 +26,48 @@ struct client *client_dial(const char *address)
 		INVARIANT(nng_ctx_open(&c->lines[i], c->socket) == 0);
 		INVARIANT(nng_aio_alloc(&c->aio[i], NULL, NULL) == 0);
 	}
-	/* It may not listen yet, or again. */
+	return c;
+}
+
+/* Not waiting for it: the collector may not listen yet, or again. */
+struct client *client_dial(const char *address)
+{
+	struct client *c = client_new();
 	INVARIANT(nng_dial(c->socket, address, NULL, NNG_FLAG_NONBLOCK) == 0);
+	return c;
+}
+
+static void pem(const char *path, struct buf *out)
+{
+	struct err err;
+	buf_init(out, PEM_MAX);
+	if (pem_file_read(path, out, &err) < 0)
+		fprintf(stderr, "%s\n", err.text);
+	INVARIANT(out->n > 0);
+}
+
+struct client *client_dial_tls(
+	const char *address, const char *ca, const char *cert, const char *key, const char *server_name)
+{
+	struct client *c = client_new();
+	struct buf ca_text, cert_text, key_text;
+	nng_dialer d;
+	pem(ca, &ca_text);
+	INVARIANT(nng_tls_config_alloc(&c->tls, NNG_TLS_MODE_CLIENT) == 0);
+	INVARIANT(nng_tls_config_ca_chain(c->tls, ca_text.p, NULL) == 0);
+	INVARIANT(nng_tls_config_server_name(c->tls, server_name) == 0);
+	INVARIANT(nng_tls_config_auth_mode(c->tls, NNG_TLS_AUTH_MODE_REQUIRED) == 0);
+	if (cert) {
+		pem(cert, &cert_text);
+		pem(key, &key_text);
+		INVARIANT(nng_tls_config_own_cert(c->tls, cert_text.p, key_text.p, NULL) == 0);
+		buf_fini(&cert_text);
+		buf_fini(&key_text);
+	}
+	buf_fini(&ca_text);
+	INVARIANT(nng_dialer_create(&d, c->socket, address) == 0);
+	INVARIANT(nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, c->tls) == 0);
+	INVARIANT(nng_dialer_start(d, NNG_FLAG_NONBLOCK) == 0);
 	return c;
 }
 
@@ -37,6 +80,8 @@ void client_hang_up(struct client *c)
 	(void)nng_close(c->socket);
 	for (size_t i = 0; i < CLIENT_LINES; i++)
 		nng_aio_free(c->aio[i]);
+	if (c->tls)
+		nng_tls_config_free(c->tls);
 	free(c);
 }
 

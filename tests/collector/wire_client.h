@@ -12,6 +12,9 @@
 
 struct client;
 struct client *client_dial(const char *address);
+/* PEM files; cert and key may be NULL. The collector must be server_name. */
+struct client *client_dial_tls(
+	const char *address, const char *ca, const char *cert, const char *key, const char *server_name);
 void client_hang_up(struct client *c);
 /* Asks on a line (0 up to CLIENT_LINES - 1) and waits for the answer; false: none came. wire_free() the
  * answer. */
