@@ -42,8 +42,14 @@ static bool is_secret(struct str name)
 	static const char *const words[] = { "cookie", "auth", "token", "secret", "api-key", "apikey",
 		"access-key", "password", "passwd", "session", "signature", "credential", "csrf", "xsrf",
 		"jwt", "bearer" };
+	char lower[128];
+	if (name.n >= sizeof(lower))
+		return true; /* no cache has names this long */
+	for (size_t i = 0; i < name.n; i++)
+		lower[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
+	lower[name.n] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (str_contains_nocase(name, words[i]))
+		if (strstr(lower, words[i]))
 			return true;
 	return false;
 }

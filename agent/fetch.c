@@ -60,7 +60,7 @@ static void begin(struct fetch *f, struct target *t, void *user, bool burst, int
 	s->before = (struct obs_timing){ -1, -1, -1, -1, -1 };
 	s->began_us = began_us;
 	f->running++;
-	slot_go(s, t->url, MAX(time_left_ms(t, began_us), 1));
+	slot_go(s, NULL, MAX(time_left_ms(t, began_us), 1));
 }
 
 static void release(struct fetch *f, struct slot *s)

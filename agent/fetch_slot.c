@@ -215,7 +215,8 @@ static void slot_reset(struct slot *s)
 	s->ip[0] = s->error[0] = s->why[0] = '\0';
 }
 
-/* A handle is never reset: every option that differs between targets is set here, each time. */
+/* A handle is never reset: every option that differs between targets is set here, when it differs from what
+ * it was. */
 void slot_go(struct slot *s, const char *url, int32_t timeout_ms)
 {
 	struct target *t = s->t;
@@ -223,19 +224,26 @@ void slot_go(struct slot *s, const char *url, int32_t timeout_ms)
 	CURLcode rc = CURLE_OK;
 	slot_reset(s);
 #define SET(option, value) (rc = rc ? rc : curl_easy_setopt(e, option, value))
-	SET(CURLOPT_URL, url);
+	SET(CURLOPT_URL, url ? url : t->url);
+	SET(CURLOPT_CURLU, url ? NULL : t->parsed);
 	SET(CURLOPT_HTTPHEADER, t->headers);
 	SET(CURLOPT_CONNECT_TO, t->connect_to);
 	SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	SET(CURLOPT_FRESH_CONNECT, (long)t->fresh);
-	SET(CURLOPT_FORBID_REUSE, (long)t->fresh);
-	SET(CURLOPT_SSL_SESSIONID_CACHE, (long)!t->fresh);
-	SET(CURLOPT_DNS_CACHE_TIMEOUT, t->fresh ? 0L : (long)FETCH_DNS_LIFE_S);
-	SET(CURLOPT_IPRESOLVE, t->ip_version == 4   ? (long)CURL_IPRESOLVE_V4
-			       : t->ip_version == 6 ? (long)CURL_IPRESOLVE_V6
-						    : (long)CURL_IPRESOLVE_WHATEVER);
+	if (!s->set || s->set_fresh != t->fresh) {
+		SET(CURLOPT_FRESH_CONNECT, (long)t->fresh);
+		SET(CURLOPT_FORBID_REUSE, (long)t->fresh);
+		SET(CURLOPT_SSL_SESSIONID_CACHE, (long)!t->fresh);
+		SET(CURLOPT_DNS_CACHE_TIMEOUT, t->fresh ? 0L : (long)FETCH_DNS_LIFE_S);
+	}
+	if (!s->set || s->set_ip_version != t->ip_version)
+		SET(CURLOPT_IPRESOLVE, t->ip_version == 4   ? (long)CURL_IPRESOLVE_V4
+				       : t->ip_version == 6 ? (long)CURL_IPRESOLVE_V6
+							    : (long)CURL_IPRESOLVE_WHATEVER);
 #undef SET
 	INVARIANT(rc == CURLE_OK);
+	s->set = true;
+	s->set_fresh = t->fresh;
+	s->set_ip_version = t->ip_version;
 	INVARIANT(curl_multi_add_handle(s->env->loop.multi, e) == CURLM_OK);
 }
 

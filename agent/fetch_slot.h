@@ -32,6 +32,8 @@ struct slot {
 	size_t header_bytes, header_lines, body_bytes;
 	const char *refused_why; /* kind of address that was refused last */
 	uint32_t hops;
+	bool set, set_fresh; /* which options the handle has from the fetch before */
+	int set_ip_version;
 	struct obs_timing before; /* of redirects followed */
 	struct buf headers, body;
 	char ip[INET6_ADDRSTRLEN];

@@ -59,34 +59,37 @@ static int hex4(struct str s, size_t at, uint32_t *ret)
 	return 0;
 }
 
+/* What ends a run of plain characters in a string: its quote, an escape, and what may not stand there. */
+static const bool not_plain[256] = { [0 ... 0x1F] = true, ['"'] = true, ['\\'] = true };
+
 /* At the opening quote. */
 static int scan_string(struct scan *s, struct str *ret_raw)
 {
-	size_t from = ++s->at;
+	const unsigned char *p = (const unsigned char *)s->doc.p;
+	size_t at = s->at + 1, from = at, n = s->doc.n;
 	uint32_t u;
-	for (; s->at < s->doc.n; s->at++) {
-		unsigned char c = (unsigned char)s->doc.p[s->at];
-		if (c == '"') {
-			*ret_raw = (struct str){ s->doc.p + from, s->at - from };
+	for (;;) {
+		while (at < n && !not_plain[p[at]])
+			at++;
+		s->at = at;
+		if (at >= n)
+			return bad(s, "the end of a string");
+		if (p[at] == '"') {
+			*ret_raw = (struct str){ s->doc.p + from, at - from };
 			s->at++;
 			return 0;
 		}
-		if (c < 0x20)
+		if (p[at] != '\\')
 			return bad(s, "no control character in a string");
-		if (c != '\\')
-			continue;
-		if (++s->at >= s->doc.n)
-			break;
-		c = (unsigned char)s->doc.p[s->at];
-		if (c == 'u') {
-			if (hex4(s->doc, s->at + 1, &u) < 0)
-				return bad(s, "four hex digits");
-			s->at += 4;
-		} else if (memchr("\"\\/bfnrt", c, 8) == NULL) {
+		s->at = ++at;
+		if (at >= n)
+			return bad(s, "the end of a string");
+		if (p[at] == 'u' && hex4(s->doc, at + 1, &u) < 0)
+			return bad(s, "four hex digits");
+		if (p[at] != 'u' && memchr("\"\\/bfnrt", p[at], 8) == NULL)
 			return bad(s, "an escape of JSON");
-		}
+		at += p[at] == 'u' ? 5 : 1;
 	}
-	return bad(s, "the end of a string");
 }
 
 static bool digits(struct scan *s)

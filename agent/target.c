@@ -117,7 +117,7 @@ static int url_make(struct target *t, struct str url, const struct netpolicy *po
 			rc = err_set(
 				err, ERR_DENIED, "host %s is not among this agent's allow_hosts", t->host);
 	}
-	curl_url_cleanup(u);
+	t->parsed = u;
 	return rc;
 }
 
@@ -210,6 +210,7 @@ void target_unref(struct target *t)
 	INVARIANT(t->magic == TARGET_MAGIC && t->refs > 0);
 	if (--t->refs > 0)
 		return;
+	curl_url_cleanup(t->parsed);
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->connect_to);
 	extractor_free(t->extractor);

@@ -15,11 +15,13 @@
 #define TARGET_TIMEOUT_MAX     120000
 
 struct curl_slist;
+struct Curl_URL;
 
 struct target {
 	uint32_t magic;
 	int refs;
 	char *url;
+	struct Curl_URL *parsed;       /* the same, taken apart once and not with every fetch */
 	struct curl_slist *headers;    /* with our own User-Agent, unless one is configured */
 	struct curl_slist *connect_to; /* NULL: where the URL says */
 	char *host;                    /* the URL's, lower case */

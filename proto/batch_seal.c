@@ -108,12 +108,17 @@ static struct str mend_text(struct batch_builder *bb, struct str s)
 
 uint16_t batch_builder_intern(struct batch_builder *bb, struct str s, size_t cap, bool *ret_full)
 {
+	uint16_t *slot;
 	cap = MIN(cap, (size_t)OBS_EVIDENCE_MAX);
-	s = cut_text(mend_text(bb, str_first(s, cap + 1)), cap);
 	if (s.n == 0)
 		return 0;
 	slots_grow(bb);
-	uint16_t *slot = slot_of(bb, s);
+	if (s.n <= cap && *(slot = slot_of(bb, s))) /* the usual case: what is in there was mended when it came */
+		return *slot;
+	s = cut_text(mend_text(bb, str_first(s, cap + 1)), cap);
+	if (s.n == 0)
+		return 0;
+	slot = slot_of(bb, s);
 	if (*slot)
 		return *slot;
 	struct str kept;

@@ -55,6 +55,15 @@ static void what_is_struck_out(void **state)
 			"X-Amz-Security-Token: [struck out]\r\n" },
 		{ "a secret that goes on in the next line", "Set-Cookie: a\r\n  b=secret\r\nAge: 1\r\n",
 			"Set-Cookie: [struck out]\r\nAge: 1\r\n" },
+		{ "a name nobody can have looked at",
+			"X-"
+			"123456789012345678901234567890123456789012345678901234567890123456789012345678901234"
+			"567890"
+			"123456789012345678901234567890123456789012345678901234567890: v\r\n",
+			"X-"
+			"123456789012345678901234567890123456789012345678901234567890123456789012345678901234"
+			"567890"
+			"123456789012345678901234567890123456789012345678901234567890: [struck out]\r\n" },
 		{ "a line without a colon", "nonsense\r\nAge: 1\r\n", "nonsense\r\nAge: 1\r\n" },
 		{ "nothing", "", "" },
 	};

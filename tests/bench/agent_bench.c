@@ -409,7 +409,7 @@ int main(int argc, char **argv)
 		struct measure m;
 		(strcmp(argv[2], "agent") == 0 ? agent_run : bare_run)(
 			(uint64_t)probes, strcmp(argv[3], "fresh") == 0, &m);
-		printf("%.1f us CPU, %.0f probes per second\n", per_probe(&m),
+		printf("%.1f us CPU, %" PRIu64 " probes, %.0f per second\n", per_probe(&m), m.probes,
 			(double)m.probes / m.wall_us * 1e6);
 	} else {
 		printf("CPU per probe, %d targets, %d under way, %d pairs in turns, %" PRId64
