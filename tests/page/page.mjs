@@ -20,7 +20,7 @@ const endpoints = [
 function cell(edge, endpoint, region, state, more = {}) {
 	return {
 		service: "shop", endpoint, edge, vendor: edge.split(":")[0], pop: edge.split(":")[1], state, version: state === "fresh" ? "v2" : "v1",
-		expected: "v2", staleness_s: state === "stale" ? 252 : null, stale_since: null, behind: state === "stale" ? 1 : 0, cause: null,
+		expected: "v2", staleness_s: state === "stale" ? 252 : null, stale_since: state === "stale" ? new Date(Date.now() - 252000).toISOString() : null, behind: state === "stale" ? 1 : 0, cause: null,
 		cached_at: minutesAgo(240), age_s: 14400, ttl_s: 72000, cache: "hit", last_seen: minutesAgo(0), agents: [`${region}-1`],
 		regions: [region], converged: state === "fresh", ...more,
 	};
@@ -127,7 +127,7 @@ await test("a stale cell says what it serves and for how long, in words and not 
 	assert.match(text, /▲/);
 	assert.match(text, /stale/);
 	assert.match(text, /v1/);
-	assert.match(text, /4m 12s/);
+	assert.match(text, /4m 1[2-9]s/);
 	await page.locator(".curve canvas").waitFor();
 	await shot(page, "desktop");
 });

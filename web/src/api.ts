@@ -7,6 +7,10 @@ export function tokenSet(value: string): void {
 	sessionStorage.setItem("tidemark-token", value);
 }
 
+// The collector's clock, as far as its Date header tells it: every time shown is compared with that one.
+let ahead = 0;
+export const collectorNow = (): number => Date.now() + ahead;
+
 export class ApiError extends Error {
 	constructor(readonly status: number, message: string) {
 		super(message);
@@ -19,6 +23,8 @@ function headers(more: Record<string, string> = {}): Record<string, string> {
 
 export async function get<T>(path: string): Promise<T> {
 	const answer = await fetch(path, { headers: headers({ Accept: "application/json" }) });
+	const date = Date.parse(answer.headers.get("Date") ?? "");
+	if (date && Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
 	if (!answer.ok) {
 		let text = `${answer.status} ${answer.statusText}`;
 		try {

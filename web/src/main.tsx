@@ -2,7 +2,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./app.css";
-import { tokenSet } from "./api";
+import { collectorNow, tokenSet } from "./api";
 import { Curve } from "./curve";
 import { SHAPE, WORD, ago, bounds, percent } from "./format";
 import { Matrix } from "./matrix";
@@ -108,7 +108,7 @@ function current(deploys: Deploy[]): Deploy | undefined {
 
 function App() {
 	const [, setTick] = useState(0);
-	const [now, setNow] = useState(Date.now());
+	const [now, setNow] = useState(collectorNow());
 	const [chosen, setChosen] = useState(decodeURIComponent(location.hash.slice(1)));
 	useEffect(() => {
 		let asked = false;
@@ -121,7 +121,7 @@ function App() {
 			});
 		});
 		void follow();
-		const clock = setInterval(() => setNow(Date.now()), 1000);
+		const clock = setInterval(() => setNow(collectorNow()), 1000);
 		const moved = () => setChosen(decodeURIComponent(location.hash.slice(1)));
 		addEventListener("hashchange", moved);
 		return () => {

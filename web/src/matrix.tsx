@@ -6,10 +6,14 @@ import type { Cell, Service, State, Transition } from "./types";
 
 const short = (text: string, n: number) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
 
+// What the API says holds for the moment of the last look; while looks keep coming, the clock goes on from there.
+const since = (iso: string, now: number) => Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+
 function detail(c: Cell, now: number): string {
-	if (c.state === "stale" || (c.state === "mixed" && c.staleness_s)) return `for ${duration(c.staleness_s ?? 0)}`;
+	if (c.state === "stale" && c.stale_since) return `for ${duration(since(c.stale_since, now))}`;
+	if (c.state === "mixed" && c.staleness_s) return `for ${duration(c.staleness_s)}`;
 	if (c.state === "silent" || c.state === "moved") return `seen ${ago(c.last_seen, now)}`;
-	if (c.age_s !== null && c.age_s >= 0) return `age ${duration(c.age_s)}`;
+	if (c.age_s !== null && c.cached_at) return `age ${duration(since(c.cached_at, now))}`;
 	return c.cache && c.cache !== "unknown" ? c.cache : "";
 }
 

@@ -37,7 +37,15 @@ async function loadAll(): Promise<void> {
 	world.agents = agents;
 }
 
-// Counts and agents' states also move with time alone, which no event tells: they are read again now and then.
+// Ages, counts and agents' states also move with time alone, which no event tells: they are read again now and then.
+const CELLS_OFTEN = 5000; // more cells than this are read again every sixth time only
+let round = 0;
+async function refresh(): Promise<void> {
+	if (world.link !== "live") return;
+	const cells = world.cells.size <= CELLS_OFTEN || ++round % 6 === 0 ? await list<Cell>("/api/v1/cells?limit=1000") : null;
+	if (cells) world.cells = new Map(cells.map((c) => [cellKey(c), c]));
+	refreshSoon(0);
+}
 let refreshing: ReturnType<typeof setTimeout> | undefined;
 function refreshSoon(ms: number): void {
 	if (refreshing !== undefined) return;
@@ -120,4 +128,4 @@ export async function follow(): Promise<void> {
 	}
 }
 
-setInterval(() => refreshSoon(0), 10000);
+setInterval(() => void refresh().catch(() => {}), 10000); // a lost collector shows on the stream
