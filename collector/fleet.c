@@ -45,7 +45,7 @@ struct fleet {
 	struct agent *news;
 	struct text *texts;
 	size_t n_enrolled, n_connected, n_pipes, n_parked;
-	uint64_t lost_results;
+	uint64_t lost_results, version;
 };
 
 struct fleet *fleet_new(void)
@@ -252,8 +252,10 @@ int64_t fleet_next_deadline(struct fleet *f)
 
 static void set_enrolled(struct fleet *f, struct agent *a, bool enrolled)
 {
-	if (enrolled != a->enrolled)
+	if (enrolled != a->enrolled) {
 		f->n_enrolled += enrolled ? 1 : (size_t)-1;
+		f->version++;
+	}
 	a->enrolled = enrolled;
 }
 
@@ -270,8 +272,10 @@ static void agent_let_go(struct fleet *f, struct agent *a, enum denial why)
 static void record_set(struct fleet *f, struct agent *a, const struct agent_record *r)
 {
 	struct str name = a->record.name, region = a->record.region;
-	if (!str_eq(region, r->region) && r->region.n > 0)
+	if (!str_eq(region, r->region) && r->region.n > 0) {
 		region = text_keep(f, r->region);
+		f->version++;
+	}
 	a->record = *r;
 	a->record.name = name;
 	a->record.region = region;
@@ -338,6 +342,14 @@ static int by_name(const void *a, const void *b)
 {
 	const struct agent *const *x = a, *const *y = b;
 	return str_cmp((*x)->record.name, (*y)->record.name);
+}
+
+uint64_t fleet_version(struct fleet *f)
+{
+	pthread_mutex_lock(&f->lock);
+	uint64_t version = f->version;
+	pthread_mutex_unlock(&f->lock);
+	return version;
 }
 
 int fleet_each(
@@ -424,8 +436,10 @@ static enum denial hello_check(const struct agent *a, const struct wire_hello *h
 
 static void hello_note(struct fleet *f, struct agent *a, const struct wire_hello *h, int64_t received_us)
 {
-	if (a->record.region.n == 0 && h->region.n > 0 && h->region.n <= OBS_NAME_MAX)
+	if (a->record.region.n == 0 && h->region.n > 0 && h->region.n <= OBS_NAME_MAX) {
 		a->record.region = text_keep(f, h->region);
+		f->version++;
+	}
 	free(a->software);
 	a->software = str_dup(str_first(h->software, OBS_NAME_MAX));
 	a->has_location = h->latitude != 0 || h->longitude != 0;

@@ -33,6 +33,9 @@ bool fleet_find(struct fleet *f, struct str name, struct agent_record *ret, bool
 int fleet_each(
 	struct fleet *f, int (*each)(void *ctx, const struct fleet_agent *a, bool connected), void *ctx);
 
+/* Rises when an agent is enrolled, revoked or moves to another region: who probes what may be different. */
+uint64_t fleet_version(struct fleet *f);
+
 /* -- pipes -- */
 void fleet_pipe_added(struct fleet *f, uint32_t pipe, int64_t boot_us);
 /* Returns its parked Watch, or NULL. */

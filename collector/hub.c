@@ -73,7 +73,6 @@ static void assign(
 void hub_fleet_changed(void *ctx)
 {
 	struct hub *h = ctx;
-	atomic_store(&h->services_dirty, true); /* a region may have become known */
 	writer_wake(h->writer);
 }
 
@@ -116,6 +115,8 @@ static struct work *owed(void *ctx)
 	struct buf json;
 	if (!fleet_take_news(h->fleet, &n))
 		return NULL;
+	if (n.state == AGENT_DISCONNECTED)
+		log_info("agent_gone", "agent=%.*s", STR_ARG(n.name));
 	buf_init(&json, 8192);
 	buf_addf(&json, "{\"type\":\"agent\",\"at\":%" PRId64 ",\"agent\":", clock_wall_us());
 	buf_add_json(&json, n.name);
@@ -185,11 +186,14 @@ static bool look_at_bursts(struct hub *h)
 	return changed;
 }
 
-static void tell_services(struct hub *h)
+static void tell_services(struct hub *h, bool anyway)
 {
 	struct collector_conf *c = hub_conf(h);
 	pthread_mutex_lock(&h->services_lock);
-	services_tell(h->services, c, h->fleet, h->writer);
+	uint64_t version = fleet_version(h->fleet);
+	if (anyway || version != h->services_version)
+		services_tell(h->services, c, h->fleet, h->writer);
+	h->services_version = version;
 	pthread_mutex_unlock(&h->services_lock);
 	collector_conf_unref(c);
 }
@@ -202,8 +206,7 @@ static void *jobs_main(void *arg)
 		int64_t now_us = clock_boot_us();
 		if (look_at_bursts(h))
 			recv_push(h->recv);
-		if (atomic_exchange(&h->services_dirty, false))
-			tell_services(h);
+		tell_services(h, false);
 		if (!h->absent_forgotten && now_us >= h->started_boot_us + FORGET_US) {
 			h->absent_forgotten = true;
 			fleet_forget_absent(h->fleet);
@@ -293,7 +296,7 @@ static int reload(struct hub *h, struct err *err)
 	writer_set_retention(h->writer, &c->retention);
 	collector_conf_ref(c); /* ours, beside the hub's */
 	conf_set(h, c);
-	tell_services(h);
+	tell_services(h, true);
 	writer_wake(h->writer);
 	recv_push(h->recv);
 	hub_kick(h);
@@ -376,7 +379,7 @@ static int writer_up(struct hub *h, struct err *err)
 	remember_connected(h);
 	fleet_set_static(h->fleet, h->conf);
 	writer_start(h->writer);
-	tell_services(h);
+	tell_services(h, true);
 	return 0;
 }
 
@@ -389,6 +392,7 @@ int hub_start(struct collector_conf *conf, struct hub **ret, struct err *err)
 	INVARIANT(pthread_mutex_init(&h->lock, NULL) == 0 && pthread_cond_init(&h->wake, &ca) == 0);
 	INVARIANT(pthread_mutex_init(&h->services_lock, NULL) == 0 &&
 		  pthread_mutex_init(&h->reload_lock, NULL) == 0);
+	INVARIANT(pthread_mutex_init(&h->agents_lock, NULL) == 0);
 	pthread_condattr_destroy(&ca);
 	h->conf_path = str_dup(conf->path);
 	h->store_uri = mem_strdup(conf->store);
@@ -451,6 +455,7 @@ void hub_stop(struct hub *h)
 	pthread_mutex_destroy(&h->lock);
 	pthread_mutex_destroy(&h->services_lock);
 	pthread_mutex_destroy(&h->reload_lock);
+	pthread_mutex_destroy(&h->agents_lock);
 	pthread_cond_destroy(&h->wake);
 	free(h);
 }

@@ -21,8 +21,9 @@ struct hub {
 	struct writer *writer;
 	struct recv *recv;
 	struct services *services; /* under services_lock */
-	pthread_mutex_t services_lock, reload_lock;
-	atomic_bool draining, services_dirty;
+	uint64_t services_version; /* the fleet's, when the journal was told last; under services_lock */
+	pthread_mutex_t services_lock, reload_lock, agents_lock;
+	atomic_bool draining;
 
 	pthread_mutex_t lock; /* below */
 	pthread_cond_t wake;

@@ -138,7 +138,7 @@ static int new_token(struct agent_record *r, char token[TOKEN_TEXT_MAX], struct 
 	return token_hash_text(str_of(token_new(token)), &r->token, err);
 }
 
-int hub_agent_enroll(
+static int agent_enroll(
 	struct hub *h, struct str name, struct str region, char token[TOKEN_TEXT_MAX], struct err *err)
 {
 	struct agent_record r = { 0 };
@@ -171,7 +171,7 @@ static int find_enrolled(struct hub *h, struct str name, struct agent_record *re
 	return 0;
 }
 
-int hub_agent_rotate(struct hub *h, struct str name, char token[TOKEN_TEXT_MAX], struct err *err)
+static int agent_rotate(struct hub *h, struct str name, char token[TOKEN_TEXT_MAX], struct err *err)
 {
 	struct agent_record r;
 	int rc = find_enrolled(h, name, &r, err);
@@ -183,7 +183,7 @@ int hub_agent_rotate(struct hub *h, struct str name, char token[TOKEN_TEXT_MAX],
 	return rc < 0 ? rc : record_put(h, &r, err);
 }
 
-int hub_agent_revoke(struct hub *h, struct str name, struct err *err)
+static int agent_revoke(struct hub *h, struct str name, struct err *err)
 {
 	struct agent_record r;
 	int rc = find_enrolled(h, name, &r, err);
@@ -191,4 +191,31 @@ int hub_agent_revoke(struct hub *h, struct str name, struct err *err)
 		return rc;
 	r.revoked = true;
 	return record_put(h, &r, err);
+}
+
+/* One at a time: two that enroll one name at once would each be shown a token, and one of the two would not
+ * be true. */
+int hub_agent_enroll(
+	struct hub *h, struct str name, struct str region, char token[TOKEN_TEXT_MAX], struct err *err)
+{
+	pthread_mutex_lock(&h->agents_lock);
+	int rc = agent_enroll(h, name, region, token, err);
+	pthread_mutex_unlock(&h->agents_lock);
+	return rc;
+}
+
+int hub_agent_rotate(struct hub *h, struct str name, char token[TOKEN_TEXT_MAX], struct err *err)
+{
+	pthread_mutex_lock(&h->agents_lock);
+	int rc = agent_rotate(h, name, token, err);
+	pthread_mutex_unlock(&h->agents_lock);
+	return rc;
+}
+
+int hub_agent_revoke(struct hub *h, struct str name, struct err *err)
+{
+	pthread_mutex_lock(&h->agents_lock);
+	int rc = agent_revoke(h, name, err);
+	pthread_mutex_unlock(&h->agents_lock);
+	return rc;
 }

@@ -74,8 +74,9 @@ static const char *const stmt_sql[STMT_COUNT] = {
 	" LEFT JOIN names a ON a.id = j.agent_id LEFT JOIN names r ON r.id = j.region_id"
 	[STMT_ENTRIES] = ENTRY_COLUMNS " WHERE j.position > ? ORDER BY j.position LIMIT ?",
 	/* One seek for each name, instead of a walk over the index of every batch there is. */
-	[STMT_NEWEST] = ENTRY_COLUMNS " WHERE j.position IN (SELECT (SELECT max(position) FROM journal WHERE service_id = n.id"
-				      " AND kind = ?3) FROM names n) AND j.position > ?1 ORDER BY j.position LIMIT ?2",
+	[STMT_NEWEST] = ENTRY_COLUMNS
+	" WHERE j.position IN (SELECT (SELECT max(position) FROM journal WHERE service_id = n.id"
+	" AND kind = ?3) FROM names n) AND j.position > ?1 ORDER BY j.position LIMIT ?2",
 	[STMT_BATCHES] = ENTRY_COLUMNS " WHERE j.position > ?1 AND j.position <= ?3 AND j.kind = ?4"
 				       " AND j.service_id = (SELECT id FROM names WHERE text = ?5)"
 				       " ORDER BY j.position LIMIT ?2",

@@ -10,6 +10,7 @@
 #define PRUNE_STEP_US (200 * US_PER_MS)
 #define CHECKPOINT_US (300 * US_PER_S)
 #define DISK_US       (10 * US_PER_S)
+#define CLOCK_LOG_US  (10 * US_PER_MIN)
 
 /* -- lists -- */
 
@@ -83,6 +84,13 @@ static void keep_house(struct writer *w)
 		w->stats.disk_bytes = store_disk_bytes(w->store);
 		pthread_mutex_unlock(&w->lock);
 		w->next_disk_us = boot_us + DISK_US;
+	}
+	if (w->time_us > clock_wall_us() + US_PER_MIN && boot_us >= w->next_clock_log_us) {
+		log_warn("clock_behind",
+			"by_s=%" PRId64
+			" the journal's time stands still until this machine's clock is there",
+			(w->time_us - clock_wall_us()) / US_PER_S);
+		w->next_clock_log_us = boot_us + CLOCK_LOG_US;
 	}
 	if (w->failing)
 		return;

@@ -45,7 +45,7 @@ struct writer {
 	struct list kept; /* owed, and refused by the store so far */
 	int64_t time_us;  /* wall: the journal's time has come this far; never falls */
 	int64_t alive_us; /* wall: durably noted */
-	int64_t failing_since_us, group_began_us;
+	int64_t failing_since_us, group_began_us, next_clock_log_us;
 	int64_t next_alive_us, next_retry_us, next_prune_us, next_checkpoint_us, next_disk_us,
 		next_progress_us;
 	int64_t outs_since_us; /* INT64_MAX: nothing to store */

@@ -73,11 +73,6 @@ static int come_up(struct writer *w, struct err *err)
 	int64_t alive_us = store_alive_at_us(w->store), last_us = store_last_received_us(w->store);
 	w->alive_us = alive_us == TIME_NONE ? last_us : MAX(alive_us, last_us);
 	w->time_us = w->alive_us == TIME_NONE ? 0 : w->alive_us;
-	if (w->time_us > clock_wall_us() + US_PER_MIN)
-		log_warn("clock_behind",
-			"by_s=%" PRId64
-			" the journal's time stands still until this machine's clock is there",
-			(w->time_us - clock_wall_us()) / US_PER_S);
 	log_info("journal_read",
 		"snapshot=%" PRId64 " entries=%" PRIu64 " refused=%" PRIu64 " position=%" PRId64
 		" ms=%" PRId64,
