@@ -94,11 +94,6 @@ struct deploy *deploy_find(const struct engine *e, struct str id, uint32_t *ret_
 
 /* -- being told -- */
 
-static bool time_is_sane(int64_t at_us)
-{
-	return at_us == TIME_NONE || (at_us > -US_PER_DAY && at_us < INT64_C(253402300800) * US_PER_S);
-}
-
 int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err *err)
 {
 	const struct service *s = service_find(e, ev->service, NULL);
@@ -254,7 +249,7 @@ void deploy_try_live(struct engine *e, uint32_t service, struct deploy *d)
 	if (d->told_live_us != TIME_NONE) {
 		if (d->told_live_us <= e->now_us)
 			deploy_go_live(e, service, d, d->told_live_us, LIVE_DECLARED);
-	} else if (ledger_observed_live(e, s, d, &live)) {
+	} else if (ledger_observed_live(s, d, &live)) {
 		deploy_go_live(e, service, d, live, LIVE_OBSERVED);
 	} else if (engine_due(e, d->started_us, s->grace_us) <= e->now_us) {
 		/* nobody said, nothing showed: it is taken to have been live from its start */
@@ -327,7 +322,7 @@ void deploy_count_pairs(struct service *s)
 	for (size_t i = 0; i < s->n_routes; i++) {
 		const struct route *r = &s->routes[i];
 		d->n_answered += s->members[r->member].assigned && r->reached_us >= d->started_us &&
-			endpoint_judges(s, r->endpoint);
+				 endpoint_judges(s, r->endpoint);
 	}
 	d->n_assigned = s->n_assigned ? (uint32_t)s->n_assigned : agents;
 }
@@ -358,8 +353,8 @@ static uint64_t wrong_weight(struct engine *e, struct service *s, uint64_t *ret_
 		if (!endpoint_judges(s, c->endpoint) || !(c->flags & CELL_OBSERVED) ||
 			(c->flags & CELL_CONVERGED))
 			continue;
-		bool is_wrong = (c->flags & CELL_WRONG) ||
-				(c->state == CELL_MIXED && cell_mixes_versions(e, s, c));
+		bool is_wrong =
+			(c->flags & CELL_WRONG) || (c->state == CELL_MIXED && cell_mixes_versions(e, s, c));
 		bool is_error =
 			t && t->http_error_us >= s->tracked->live_us &&
 			(t->broken || c->state == CELL_FAILING || c->state == CELL_MIXED || c->runs.n == 0);
@@ -404,7 +399,8 @@ static void reason_for_data(const struct service *s, const struct deploy *d, str
 		buf_addf(why,
 			"%u of %u assigned pairs of agent and endpoint have answered: coverage %.1f %% is "
 			"below %.1f %%",
-			d->n_answered, d->n_assigned * d->n_endpoints, 100 * deploy_coverage(d), 100 * s->min_coverage);
+			d->n_answered, d->n_assigned * d->n_endpoints, 100 * deploy_coverage(d),
+			100 * s->min_coverage);
 	else
 		buf_addf(why, "fewer than %" PRId64 " agents reported lately", s->min_agents);
 }
@@ -436,7 +432,8 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	struct deploy *d = s->tracked;
 	if (d == NULL)
 		return;
-	const struct curve *c = &d->curves[0];	if (d->verdict != VERDICT_CONVERGING)
+	const struct curve *c = &d->curves[0];
+	if (d->verdict != VERDICT_CONVERGING)
 		return;
 	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s)) {
 		struct buf why;

@@ -69,8 +69,8 @@ void draws_add(
 		draws_put(d, value, at_us);
 }
 
-/* Draws are kept from the moment a cell falls back or fails. What it served before, within the window, is at least one draw
- * a run. */
+/* Draws are kept from the moment a cell falls back or fails. What it served before, within the window, is at
+ * least one draw a run. */
 void draws_seed(struct cell *c, int64_t since_us)
 {
 	struct trouble *t = cell_trouble(c);

@@ -54,6 +54,11 @@ int64_t engine_next_due_us(const struct engine *e)
 	return e->n_heap ? e->heap[0].due_us : INT64_MAX;
 }
 
+bool time_is_sane(int64_t at_us)
+{
+	return at_us == TIME_NONE || (at_us > -US_PER_DAY && at_us < INT64_C(253402300800) * US_PER_S);
+}
+
 /* -- agents -- */
 
 uint64_t agent_key(const void *pool, uint32_t i)
@@ -114,6 +119,8 @@ static int purge_check(const struct engine *e, const struct ev_purge *ev, struct
 		return err_set(err, ERR_NONSENSE, "a purge needs an id");
 	if (purge_find(e, ev->id))
 		return err_set(err, ERR_EXISTS, "purge '%.*s' is there already", STR_ARG(ev->id));
+	if (!time_is_sane(ev->requested_at_us) || !time_is_sane(ev->completed_at_us))
+		return err_set(err, ERR_NONSENSE, "requested_at or completed_at is out of range");
 	return 0;
 }
 
@@ -184,6 +191,8 @@ static int inner_check(const struct engine *e, const struct ev_inner *ev, struct
 
 int engine_would_accept(const struct engine *e, const struct event *ev, struct err *err)
 {
+	if (ev->received_at_us == TIME_NONE || !time_is_sane(ev->received_at_us))
+		return err_set(err, ERR_NONSENSE, "received_at is out of range");
 	switch (ev->kind) {
 	case EV_SERVICE:
 		return service_check(&ev->service, err);
@@ -204,8 +213,11 @@ int engine_would_accept(const struct engine *e, const struct event *ev, struct e
 	case EV_INNER:
 		return inner_check(e, &ev->inner, err);
 	case EV_OBSERVATIONS:
-	case EV_COLLECTOR:
 	case EV_CLOCK:
+		return 0;
+	case EV_COLLECTOR:
+		if (!time_is_sane(ev->collector.down_since_us))
+			return err_set(err, ERR_NONSENSE, "down_since is out of range");
 		return 0;
 	}
 	return err_set(err, ERR_UNSUPPORTED, "no entry is of kind %d", (int)ev->kind);
@@ -255,7 +267,7 @@ void engine_settle(struct engine *e, uint32_t service)
 	while (s->check_live || s->check_verdict) {
 		bool live = s->check_live;
 		s->check_live = false;
-		if (live && ledger_learn(e, s))
+		if (live && ledger_learn(s))
 			ledger_rebuild(e, service);
 		s->check_verdict = false;
 		deploy_evaluate(e, service);
@@ -277,9 +289,11 @@ static void engine_tell_progress(struct engine *e)
 
 int engine_fold(struct engine *e, const struct event *ev, struct err *err)
 {
-	if (ev->kind == EV_COLLECTOR && ev->collector.down_since_us != TIME_NONE)
+	bool sane = time_is_sane(ev->received_at_us); /* else it is refused below */
+	if (sane && ev->kind == EV_COLLECTOR && ev->collector.down_since_us != TIME_NONE &&
+		time_is_sane(ev->collector.down_since_us))
 		engine_down(e, ev->collector.down_since_us, ev->received_at_us);
-	else
+	else if (sane)
 		engine_advance_to(e, ev->received_at_us);
 	int rc = engine_would_accept(e, ev, err);
 	if (rc == 0) {

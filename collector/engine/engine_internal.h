@@ -172,8 +172,8 @@ struct cell {
 	uint32_t links;          /* first of the list */
 	uint32_t region;         /* name: of the agent that found it */
 	struct runs runs;
-	uint8_t state; /* enum cell_state */
-	uint8_t flags; /* enum cell_flags */
+	uint8_t state;        /* enum cell_state */
+	uint8_t flags;        /* enum cell_flags */
 	uint16_t early, late; /* once converged: its bins in the curves of the tracked deploy */
 	struct trouble *trouble;
 	int64_t report_us;              /* newest report of any of its agents, failures included */
@@ -181,7 +181,8 @@ struct cell {
 	int64_t armed_us;               /* due time of its timer in the heap; INT64_MAX: none */
 	int32_t age_s, ttl_s;           /* of the newest answer */
 	uint32_t tiers;                 /* of the newest answer: count in bits 0-2, then 4 bits each */
-	uint32_t weight;                /* in the tracked deploy */};
+	uint32_t weight;                /* in the tracked deploy */
+};
 struct link {
 	uint32_t cell, route, next_in_cell, next_in_route;
 	int64_t last_us;
@@ -241,7 +242,7 @@ struct deploy_value {
 struct known_cell {
 	uint32_t cell, weight;
 };
-struct advisory { /* an endpoint that did not judge it */
+struct advisory {          /* an endpoint that did not judge it */
 	uint32_t endpoint; /* name */
 	bool unchanged;    /* else: it informed only */
 };
@@ -258,7 +259,8 @@ struct deploy {
 	uint8_t live_source;     /* enum live_source */
 	uint8_t verdict;         /* enum verdict */
 	bool in_future;          /* a time lay in the future when it was told */
-	bool left;               /* aborted, or superseded before it was live: not in the ledger */	bool retired;            /* curves are closed */
+	bool left;               /* aborted, or superseded before it was live: not in the ledger */
+	bool retired;            /* curves are closed */
 	int64_t decided_us;
 	char *reason;
 	struct known_cell *known; /* until it is tracked */
@@ -392,7 +394,8 @@ void engine_advance_to(struct engine *e, int64_t now_us);
 void engine_down(struct engine *e, int64_t from_us, int64_t to_us);
 
 /* engine.c */
-char *text_dup(struct str s); /* NULL for the empty string */
+bool time_is_sane(int64_t at_us); /* TIME_NONE, or between 1970 and 9999 */
+char *text_dup(struct str s);     /* NULL for the empty string */
 static inline struct str text_str(const char *z)
 {
 	return str_of(z);
@@ -439,8 +442,8 @@ void ledger_derive(
 	struct service *s); /* order, spans, which endpoints judge: all that follows from the deploys alone */
 const struct deploy *ledger_current(const struct service *s);
 /* Learned values and observed live_at, from what the origin and uncached answers gave. */
-bool ledger_learn(struct engine *e, struct service *s);
-bool ledger_observed_live(const struct engine *e, struct service *s, const struct deploy *d, int64_t *ret_us);
+bool ledger_learn(struct service *s);
+bool ledger_observed_live(const struct service *s, const struct deploy *d, int64_t *ret_us);
 
 /* observe.c */
 void observe_fold(struct engine *e, const struct ev_observations *ev);

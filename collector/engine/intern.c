@@ -9,7 +9,8 @@ static uint64_t mix64(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Eight bytes at a time: it is the one thing done for every word of every batch. It never leaves the process. */
+/* Eight bytes at a time: it is the one thing done for every word of every batch. It never leaves the process.
+ */
 static uint32_t hash32(struct str s)
 {
 	uint64_t h = s.n * UINT64_C(0x9e3779b97f4a7c15), word;

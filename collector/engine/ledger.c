@@ -96,8 +96,8 @@ static void value_match(const struct service *s, struct value *v)
 	v->from_us = INT64_MAX, v->until_us = INT64_MIN; /* nothing judged yet */
 }
 
-/* Even numbers for what is live. What was overtaken before it was live lies between two of them; what was aborted is older
- * than anything; what is rolling out is newer than anything. */
+/* Even numbers for what is live. What was overtaken before it was live lies between two of them; what was
+ * aborted is older than anything; what is rolling out is newer than anything. */
 static int32_t deploy_rank(const struct service *s, const struct deploy *d)
 {
 	int32_t rank = 0;
@@ -289,29 +289,46 @@ static const struct run *runs_last(const struct runs *r)
 	return r->n ? &runs_of(r)[r->n - 1] : NULL;
 }
 
-bool ledger_learn(struct engine *e, struct service *s)
+static struct deploy_value *learned_at(struct deploy *d, uint32_t endpoint)
+{
+	for (size_t i = 0; i < d->n_learned; i++)
+		if (d->learned[i].endpoint == endpoint)
+			return &d->learned[i];
+	d->learned = mem_grow(d->learned, &d->cap_learned, d->n_learned + 1, sizeof(*d->learned));
+	d->learned[d->n_learned] = (struct deploy_value){ endpoint, NULL };
+	return &d->learned[d->n_learned++];
+}
+
+/* What the origin agrees on since the current deploy went live is its value. Until its verdict, and while no
+ * other rolls out, the origin may correct itself: a live_at that was told too early must not make the old
+ * value right for good. */
+bool ledger_learn(struct service *s)
 {
 	struct deploy *d = s->n_ledger ? s->ledger[s->n_ledger - 1] : NULL;
-	bool learned = false;
+	bool learned = false, open = d && d->verdict == VERDICT_CONVERGING;
+	for (size_t i = 0; open && i < s->n_deploys; i++)
+		open = s->deploys[i]->verdict != VERDICT_PENDING;
 	for (uint32_t i = 0; d && i < s->n_endpoints; i++) {
 		const struct endpoint *ep = &s->endpoints[i];
 		const struct run *last = runs_last(&ep->origin);
 		int64_t first;
-		if (!ep->learned || last == NULL || deploy_value_at(s, d, i).n)
+		if (!ep->learned || last == NULL)
 			continue;
 		uint32_t text = s->values[last->value].text;
-		if (!tail_converged(s, &ep->origin, d->live_us, same_text, &text, &first))
+		struct str seen = names_get(&s->texts, text), right = deploy_value_at(s, d, i);
+		if (str_eq(seen, right) || (right.n && !open) ||
+			!tail_converged(s, &ep->origin, d->live_us, same_text, &text, &first))
 			continue;
-		d->learned = mem_grow(d->learned, &d->cap_learned, d->n_learned + 1, sizeof(*d->learned));
-		d->learned[d->n_learned++] =
-			(struct deploy_value){ ep->id, str_dup(names_get(&s->texts, text)) };
+		struct deploy_value *v = learned_at(d, ep->id);
+		free(v->text);
+		v->text = str_dup(seen);
 		learned = true;
 	}
 	return learned;
 }
 
 /* Did all of the origin come to serve d? *ret_us: since when. */
-bool ledger_observed_live(const struct engine *e, struct service *s, const struct deploy *d, int64_t *ret_us)
+bool ledger_observed_live(const struct service *s, const struct deploy *d, int64_t *ret_us)
 {
 	const struct deploy *current = ledger_current(s);
 	int64_t live = TIME_NONE;

@@ -210,12 +210,14 @@ static void agent_note(struct fold *f, const struct seen *o)
 	struct member *m = &f->s->members[f->member];
 	uint64_t place = ((uint64_t)f->service << 33 | (uint64_t)o->endpoint << 1 | o->o->path) + 1;
 	const struct deploy *current = f->s->tracked;
-	if (current && f->s->n_assigned == 0 && m->report_us < current->started_us && o->at_us >= current->started_us)
+	if (current && f->s->n_assigned == 0 && m->report_us < current->started_us &&
+		o->at_us >= current->started_us)
 		f->s->tracked->n_assigned++;
 	a->results++;
 	m->report_us = MAX(m->report_us, o->at_us);
 	if (o->result != RESULT_NO_ANSWER)
-		m->through_us = f->e->now_us; /* when it reported, however late: that may complete a verdict */
+		m->through_us =
+			f->e->now_us; /* when it reported, however late: that may complete a verdict */
 	if (o->at_us < a->report_us)
 		return;
 	a->report_us = o->at_us;
@@ -295,8 +297,8 @@ static void route_note(struct fold *f, const struct seen *o)
 	if (o->at_us < r->reached_us)
 		return;
 	struct deploy *d = s->tracked;
-	if (d && r->reached_us < d->started_us && o->at_us >= d->started_us && s->members[f->member].assigned &&
-		endpoint_judges(s, o->endpoint)) {
+	if (d && r->reached_us < d->started_us && o->at_us >= d->started_us &&
+		s->members[f->member].assigned && endpoint_judges(s, o->endpoint)) {
 		d->n_answered++;
 		s->check_verdict = true;
 	}
@@ -391,7 +393,8 @@ static bool cell_repeats(struct fold *f, struct cell *c, const struct link *l, c
 	if (!settled)
 		return false;
 	last->last_us = o->at_us;
-	last->n++;	cell_facts(c, o->o);
+	last->n++;
+	cell_facts(c, o->o);
 	return true;
 }
 

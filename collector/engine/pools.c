@@ -1,5 +1,5 @@
-/* The pools of a service: their keys, the one place where things leave them, and the order that lists have. A new
- * configuration and a sweep both renumber what is left. */
+/* The pools of a service: their keys, the one place where things leave them, and the order that lists have. A
+ * new configuration and a sweep both renumber what is left. */
 #include <stdlib.h>
 
 #include "collector/engine/engine_internal.h"
@@ -213,8 +213,7 @@ static void keep_count(uint32_t *map, size_t n)
 }
 
 /* endpoint_map takes old indexes to new ones, as s->endpoints already has them or will have them. */
-void service_renumber(
-	struct engine *e, struct service *s, uint32_t *endpoint_map, int64_t forget_before_us)
+void service_renumber(struct engine *e, struct service *s, uint32_t *endpoint_map, int64_t forget_before_us)
 {
 	struct keep k = { .endpoint = endpoint_map,
 		.cell = keep_all(s->n_cells),
@@ -224,7 +223,8 @@ void service_renumber(
 	bool decided = s->tracked == NULL || verdict_is_final((enum verdict)s->tracked->verdict);
 	for (size_t i = 0; i < s->n_cells; i++) {
 		const struct cell *c = &s->cells[i];
-		bool forgotten = c->seen_us < forget_before_us && (decided || !(c->flags & (CELL_KNOWN | CELL_OBSERVED)));
+		bool forgotten = c->seen_us < forget_before_us &&
+				 (decided || !(c->flags & (CELL_KNOWN | CELL_OBSERVED)));
 		if (k.endpoint[c->endpoint] == NONE32 || forgotten)
 			k.cell[i] = NONE32;
 	}
@@ -302,7 +302,8 @@ static size_t order_place(const struct engine *e, const struct service *s, size_
 	return low;
 }
 
-/* New cells are sorted, then put in from the last to the first: what is there moves once, few are compared. */
+/* New cells are sorted, then put in from the last to the first: what is there moves once, few are compared.
+ */
 void service_order(struct engine *e, struct service *s)
 {
 	size_t n = s->n_cells, old = s->n_order, fresh = n - old;

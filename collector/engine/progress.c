@@ -128,7 +128,8 @@ void progress_refresh(struct engine *e, struct service *s, uint32_t cell)
 	int64_t live_us = s->tracked->live_us;
 	uint16_t early = 0, late = 0;
 	if (p.converged) {
-		early = (uint16_t)(p.not_fresh_us == TIME_NONE ? 0 : hist_bin(p.not_fresh_us - live_us, false));
+		early = (uint16_t)(p.not_fresh_us == TIME_NONE ? 0
+							       : hist_bin(p.not_fresh_us - live_us, false));
 		late = (uint16_t)hist_bin(p.fresh_us - live_us, true);
 	}
 	bool moved = early != c->early || late != c->late;
@@ -251,4 +252,5 @@ void progress_note_known(struct engine *e, struct service *s, struct deploy *d)
 	d->known = mem_new_array(n, sizeof(*d->known));
 	for (uint32_t i = 0; i < s->n_cells; i++)
 		if (cell_known_before(&s->cells[i], d->started_us))
-			d->known[d->n_known++] = (struct known_cell){ i, cell_weight(e, s, &s->cells[i]) };}
+			d->known[d->n_known++] = (struct known_cell){ i, cell_weight(e, s, &s->cells[i]) };
+}

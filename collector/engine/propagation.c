@@ -6,7 +6,7 @@
 
 #define LINEAR_BINS 1024
 #define OCTAVE_BINS 128
-#define BINS_MAX HIST_BINS
+#define BINS_MAX    HIST_BINS
 
 const unsigned quantile_percent[QUANTILES] = { 50, 90, 95, 99, 100 };
 

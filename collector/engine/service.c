@@ -45,8 +45,8 @@ void service_empty(struct service *s)
 	for (size_t i = 0; i < s->n_inner; i++)
 		free(s->inner[i].type), free(s->inner[i].json);
 	names_fini(&s->texts);
-	index_fini(&s->ix_endpoints), index_fini(&s->ix_values), index_fini(&s->ix_members), index_fini(&s->ix_routes),
-		index_fini(&s->ix_cells);
+	index_fini(&s->ix_endpoints), index_fini(&s->ix_values), index_fini(&s->ix_members),
+		index_fini(&s->ix_routes), index_fini(&s->ix_cells);
 	free(s->assigned), free(s->endpoints), free(s->values), free(s->members), free(s->routes),
 		free(s->cells);
 	free(s->links), free(s->order), free(s->deploys), free(s->ledger), free(s->purges), free(s->inner);

@@ -3,151 +3,10 @@
  * hostile until checked: a checksum for accidents, and a bound for every count, index and time. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/visit.h"
 
 #define SNAPSHOT_MAGIC   "tidemark snapshot"
 #define SNAPSHOT_VERSION 1
-#define TEXT_MAX         (1024 * 1024)
-#define TIME_MAX_US      (INT64_C(300000000000) * US_PER_S) /* far, and far from where sums overflow */
-
-struct visit {
-	bool load, bad;
-	struct buf *out;
-	struct str in; /* what is left */
-};
-
-static void visit_u64(struct visit *v, uint64_t *x)
-{
-	if (!v->load) {
-		uint8_t bytes[10];
-		size_t n = 0;
-		for (uint64_t left = *x; n == 0 || left; left >>= 7)
-			bytes[n++] = (uint8_t)((left & 127) | (left > 127 ? 128 : 0));
-		buf_add(v->out, bytes, n);
-		return;
-	}
-	*x = 0;
-	for (unsigned shift = 0;; shift += 7) {
-		if (v->in.n == 0 || shift > 63) {
-			v->bad = true;
-			return;
-		}
-		uint8_t byte = (uint8_t)v->in.p[0];
-		v->in = str_from(v->in, 1);
-		*x |= (uint64_t)(byte & 127) << shift;
-		if (byte < 128)
-			return;
-	}
-}
-
-static void visit_i64(struct visit *v, int64_t *x)
-{
-	uint64_t zigzag = (uint64_t)*x << 1 ^ (*x < 0 ? UINT64_MAX : 0);
-	visit_u64(v, &zigzag);
-	*x = (int64_t)(zigzag >> 1 ^ (zigzag & 1 ? UINT64_MAX : 0));
-}
-
-/* Any integer field; what does not fit it is refused. */
-#define VISIT(v, field)                                                                                      \
-	do {                                                                                                 \
-		int64_t x_ = (v)->load ? 0 : (int64_t)(field);                                               \
-		visit_i64((v), &x_);                                                                         \
-		if ((v)->load) {                                                                             \
-			(field) = x_;                                                                        \
-			(v)->bad |= (int64_t)(field) != x_;                                                  \
-		}                                                                                            \
-	} while (0)
-#define VISIT_BELOW(v, field, limit)                                                                         \
-	do {                                                                                                 \
-		VISIT(v, field);                                                                             \
-		(v)->bad |= (uint64_t)(field) >= (uint64_t)(limit);                                          \
-	} while (0)
-#define VISIT_BELOW_OR_NONE(v, field, limit)                                                                 \
-	do {                                                                                                 \
-		VISIT(v, field);                                                                             \
-		(v)->bad |= (field) != NONE32 && (field) >= (limit);                                         \
-	} while (0)
-#define VISIT_TIME(v, field)                                                                                 \
-	do {                                                                                                 \
-		VISIT(v, field);                                                                             \
-		(v)->bad |= !time_is_bounded(field);                                                         \
-	} while (0)
-
-#define VISIT_TIME_OR_MAX(v, field)                                                                          \
-	do {                                                                                                 \
-		VISIT(v, field);                                                                             \
-		(v)->bad |= (field) != INT64_MAX && !time_is_bounded(field);                                 \
-	} while (0)
-
-static bool time_is_bounded(int64_t at_us)
-{
-	return at_us == TIME_NONE || (at_us > -TIME_MAX_US && at_us < TIME_MAX_US);
-}
-
-static void visit_duration(struct visit *v, int64_t *us)
-{
-	VISIT(v, *us);
-	v->bad |= *us < 0 || *us > DURATION_MAX_US;
-}
-
-static void visit_double(struct visit *v, double *x)
-{
-	uint64_t bits;
-	memcpy(&bits, x, sizeof(bits));
-	visit_u64(v, &bits);
-	memcpy(x, &bits, sizeof(bits));
-	v->bad |= !(*x >= -1e9 && *x <= 1e9);
-}
-
-/* A count of things of at least a byte each. */
-static void visit_count(struct visit *v, size_t *n, size_t max)
-{
-	VISIT(v, *n);
-	if (*n > max || (v->load && *n > v->in.n))
-		v->bad = true;
-	if (v->bad)
-		*n = 0;
-}
-
-static struct str visit_str(struct visit *v, struct str s)
-{
-	visit_count(v, &s.n, TEXT_MAX);
-	if (!v->load) {
-		buf_add_str(v->out, s);
-		return s;
-	}
-	struct str got = str_first(v->in, s.n);
-	v->in = str_from(v->in, s.n);
-	v->bad |= got.n && memchr(got.p, '\0', got.n) != NULL;
-	return got;
-}
-
-static void visit_text(struct visit *v, char **text)
-{
-	struct str s = visit_str(v, str_of(*text));
-	if (v->load)
-		*text = text_dup(s);
-}
-
-static void visit_texts(struct visit *v, char ***texts, size_t *n)
-{
-	visit_count(v, n, 100000);
-	if (v->load)
-		*texts = mem_new_array(*n, sizeof(char *));
-	for (size_t i = 0; i < *n; i++)
-		visit_text(v, &(*texts)[i]);
-}
-
-static void visit_names(struct visit *v, struct names *t)
-{
-	size_t n = t->n - 1;
-	visit_count(v, &n, NONE32 / 2);
-	for (uint32_t i = 1; i <= n && !v->bad; i++) {
-		struct str s = visit_str(v, v->load ? STR_NONE : names_get(t, i));
-		if (v->load)
-			v->bad |= names_put(t, s) != i; /* empty or there twice */
-	}
-}
 
 static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 {
@@ -255,7 +114,8 @@ static void visit_cell(struct visit *v, struct cell *c, const struct sizes *z)
 	VISIT_BELOW(v, c->weight, WEIGHT_ONE + 1);
 	VISIT_BELOW(v, c->early, HIST_BINS);
 	VISIT_BELOW(v, c->late, HIST_BINS);
-	v->bad |= (c->tiers & 7) > OBS_TIERS_MAX || c->report_us == TIME_NONE;}
+	v->bad |= (c->tiers & 7) > OBS_TIERS_MAX || c->report_us == TIME_NONE;
+}
 
 static void visit_route(struct visit *v, struct route *r, const struct sizes *z)
 {
@@ -350,7 +210,8 @@ static void visit_deploy(struct visit *v, struct deploy *d, const struct sizes *
 	VISIT_BELOW(v, d->live_source, LIVE_ASSUMED + 1);
 	VISIT_BELOW(v, d->verdict, VERDICT_COUNT);
 	VISIT(v, d->in_future);
-	VISIT(v, d->left);	VISIT(v, d->retired);
+	VISIT(v, d->left);
+	VISIT(v, d->retired);
 	visit_count(v, &d->n_known, z->cells);
 	if (v->load)
 		d->known = mem_new_array(d->n_known, sizeof(*d->known));
@@ -574,6 +435,7 @@ void engine_save(const struct engine *e, struct buf *out)
 	/* saving reads only; the visitor is the same for both, so it cannot say so */
 	struct visit v = { .out = out };
 	visit_engine(&v, (struct engine *)(uintptr_t)e);
+	INVARIANT(!v.bad); /* else what we hold breaks what we promise */
 	if (buf_failed(out))
 		return;
 	uint64_t sum = str_hash((struct str){ out->p + from, out->n - from });

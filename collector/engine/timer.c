@@ -3,24 +3,30 @@
  * that replay is exact. */
 #include "collector/engine/engine_internal.h"
 
+/* The first time down that ended after base: they are in order, and mostly long over. */
+static size_t downs_after(const struct engine *e, int64_t base_us)
+{
+	size_t i = e->n_downs;
+	while (i > 0 && e->downs[i - 1].to_us > base_us)
+		i--;
+	return i;
+}
+
 int64_t engine_due(const struct engine *e, int64_t base_us, int64_t duration_us)
 {
 	int64_t due = base_us + duration_us;
-	for (size_t i = 0; i < e->n_downs; i++) {
-		const struct down *d = &e->downs[i];
-		if (d->to_us > base_us && d->from_us < due)
-			due += d->to_us - MAX(d->from_us, base_us);
-	}
+	for (size_t i = downs_after(e, base_us); i < e->n_downs; i++)
+		if (e->downs[i].from_us < due)
+			due += e->downs[i].to_us - MAX(e->downs[i].from_us, base_us);
 	return due;
 }
 
 int64_t engine_elapsed(const struct engine *e, int64_t from_us, int64_t to_us)
 {
 	int64_t elapsed = to_us - from_us;
-	for (size_t i = 0; i < e->n_downs; i++) {
+	for (size_t i = downs_after(e, from_us); i < e->n_downs; i++) {
 		int64_t from = MAX(e->downs[i].from_us, from_us), to = MIN(e->downs[i].to_us, to_us);
-		if (to > from)
-			elapsed -= to - from;
+		elapsed -= MAX(to - from, INT64_C(0));
 	}
 	return elapsed;
 }

@@ -348,7 +348,8 @@ static void add_matching(const struct engine *e, const struct cell_filter *f, co
 	free(services);
 }
 
-int view_cells(const struct engine *e, const struct cell_filter *f, struct buf *out, struct buf *ret_next, struct err *err)
+int view_cells(const struct engine *e, const struct cell_filter *f, struct buf *out, struct buf *ret_next,
+	struct err *err)
 {
 	struct cursor after = { 0 };
 	struct wanted want;

@@ -220,7 +220,8 @@ static void add_endpoint_advisory(struct buf *out, struct str endpoint, bool unc
 {
 	if (unchanged)
 		add_advisory(out, "version_unchanged", endpoint,
-			"its right value is the same before and after this deploy, so it proves nothing about it");
+			"its right value is the same before and after this deploy, so it proves nothing "
+			"about it");
 	else
 		add_advisory(out, "informs_only", endpoint,
 			"its right value is not known: it is learned from converged origin answers");
@@ -233,7 +234,8 @@ static void add_advisories(
 	buf_add_char(out, '[');
 	for (uint32_t i = 0; i < s->n_endpoints && is_tracked(s, d); i++)
 		if (!endpoint_judges(s, i))
-			add_endpoint_advisory(out, names_get(&e->names, s->endpoints[i].id), s->endpoints[i].unchanged);
+			add_endpoint_advisory(
+				out, names_get(&e->names, s->endpoints[i].id), s->endpoints[i].unchanged);
 	for (size_t i = 0; i < d->n_advisories; i++)
 		add_endpoint_advisory(
 			out, names_get(&e->names, d->advisories[i].endpoint), d->advisories[i].unchanged);

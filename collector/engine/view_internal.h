@@ -6,7 +6,8 @@
 #include "collector/engine/engine_internal.h"
 #include "collector/engine/view.h"
 
-void json_text(struct buf *out, const char *key, struct str s); /* jansson, in the same program, has a json_string() */
+void json_text(struct buf *out, const char *key,
+	struct str s); /* jansson, in the same program, has a json_string() */
 void json_text_or_null(struct buf *out, const char *key, struct str s);
 void json_time(struct buf *out, const char *key, int64_t at_us);
 void json_seconds(struct buf *out, const char *key, int64_t us); /* TIME_NONE: null */

@@ -1,5 +1,5 @@
-/* engine_bench.c - results per CPU-second through the fold, and bytes per quiet cell, at 100,000 cells: 1,000 agents, each
- * reaching its own edge for 100 endpoints. Prints one line a figure. */
+/* engine_bench.c - results per CPU-second through the fold, and bytes per quiet cell, at 100,000 cells: 1,000
+ * agents, each reaching its own edge for 100 endpoints. Prints one line a figure. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,28 +45,42 @@ static void tell_service(struct engine *e)
 	static struct ev_endpoint endpoints[ENDPOINTS];
 	for (int i = 0; i < ENDPOINTS; i++) {
 		snprintf(endpoint_text[i], sizeof(endpoint_text[i]), "endpoint-%d", i);
-		endpoints[i] = (struct ev_endpoint){ .id = str_of(endpoint_text[i]), .url = str_of(endpoint_text[i]) };
+		endpoints[i] = (struct ev_endpoint){ .id = str_of(endpoint_text[i]),
+			.url = str_of(endpoint_text[i]) };
 	}
 	for (int i = 0; i < AGENTS; i++) {
 		snprintf(agent_text[i], sizeof(agent_text[i]), "agent-%d", i);
 		snprintf(edge_text[i], sizeof(edge_text[i]), "cdn:E%03d", i);
 	}
-	struct event ev = { .kind = EV_SERVICE, .received_at_us = START_US,
-		.service = { .name = STR("shop"), .interval_us = INTERVAL_US, .endpoints = endpoints, .n_endpoints = ENDPOINTS,
-			.timeout_us = 15 * US_PER_MIN, .require = 1, .min_coverage = 0.9, .min_agents = 1,
-			.watch_us = 30 * US_PER_MIN, .rollout_grace_us = 5 * US_PER_MIN } };
+	struct event ev = { .kind = EV_SERVICE,
+		.received_at_us = START_US,
+		.service = { .name = STR("shop"),
+			.interval_us = INTERVAL_US,
+			.endpoints = endpoints,
+			.n_endpoints = ENDPOINTS,
+			.timeout_us = 15 * US_PER_MIN,
+			.require = 1,
+			.min_coverage = 0.9,
+			.min_agents = 1,
+			.watch_us = 30 * US_PER_MIN,
+			.rollout_grace_us = 5 * US_PER_MIN } };
 	must_fold(e, &ev);
 }
 
 static void tell_deploy(struct engine *e, const char *version, int64_t at_us)
 {
-	struct event ev = { .kind = EV_DEPLOY, .received_at_us = at_us,
-		.deploy = { .id = str_of(version), .service = STR("shop"), .version = str_of(version), .started_at_us = at_us,
+	struct event ev = { .kind = EV_DEPLOY,
+		.received_at_us = at_us,
+		.deploy = { .id = str_of(version),
+			.service = STR("shop"),
+			.version = str_of(version),
+			.started_at_us = at_us,
 			.live_at_us = at_us } };
 	must_fold(e, &ev);
 }
 
-/* One interval: every agent's batches of `size` results, over all endpoints, filled in and folded. Returns CPU seconds. */
+/* One interval: every agent's batches of `size` results, over all endpoints, filled in and folded. Returns
+ * CPU seconds. */
 static double tell_round(struct engine *e, const char *version, int64_t at_us, size_t size)
 {
 	static struct str dict[ENDPOINTS + 4];
@@ -74,18 +88,32 @@ static double tell_round(struct engine *e, const char *version, int64_t at_us, s
 	double start = cpu_s();
 	for (int a = 0; a < AGENTS; a++) {
 		for (int from = 0; from < ENDPOINTS; from += (int)size) {
-			struct batch b = { .agent = str_of(agent_text[a]), .region = STR("eu"), .service = STR("shop"), .dict = dict,
-				.n_dict = 3, .obs = obs };
+			struct batch b = { .agent = str_of(agent_text[a]),
+				.region = STR("eu"),
+				.service = STR("shop"),
+				.dict = dict,
+				.n_dict = 3,
+				.obs = obs };
 			dict[1] = str_of(version), dict[2] = str_of(edge_text[a]);
 			for (int i = from; i < ENDPOINTS && i < from + (int)size; i++) {
 				struct obs *o = &obs[b.n_obs++];
 				obs_init(o);
 				dict[b.n_dict] = str_of(endpoint_text[i]);
-				*o = (struct obs){ .observed_at_us = at_us + (int64_t)(a * 7919 + i * 104729) % INTERVAL_US,
-					.endpoint = (uint16_t)b.n_dict++, .edge = 2, .version = 1, .status = 200, .n_tiers = 1,
-					.tiers = { CACHE_HIT }, .age_s = 30, .ttl_s = 60, .browser_ttl_s = OBS_TTL_NONE };
+				*o = (struct obs){ .observed_at_us =
+							   at_us +
+							   (int64_t)(a * 7919 + i * 104729) % INTERVAL_US,
+					.endpoint = (uint16_t)b.n_dict++,
+					.edge = 2,
+					.version = 1,
+					.status = 200,
+					.n_tiers = 1,
+					.tiers = { CACHE_HIT },
+					.age_s = 30,
+					.ttl_s = 60,
+					.browser_ttl_s = OBS_TTL_NONE };
 			}
-			struct event ev = { .kind = EV_OBSERVATIONS, .received_at_us = at_us + INTERVAL_US,
+			struct event ev = { .kind = EV_OBSERVATIONS,
+				.received_at_us = at_us + INTERVAL_US,
 				.observations = { .batch = &b } };
 			must_fold(e, &ev);
 		}
@@ -109,7 +137,8 @@ int main(void)
 	report("first sight of 100,000 cells", CELLS, tell_round(e, "v1", at, 100));
 	for (int i = 0; i < 5; i++)
 		(void)tell_round(e, "v1", at += INTERVAL_US, 100);
-	printf("engine %-42s %10zu bytes\n", "a quiet cell, with its agent's route", (heap_bytes() - before) / CELLS);
+	printf("engine %-42s %10zu bytes\n", "a quiet cell, with its agent's route",
+		(heap_bytes() - before) / CELLS);
 	for (int i = 0; i < 20; i++)
 		used += tell_round(e, "v1", at += INTERVAL_US, 100);
 	report("quiet cells, 100 a batch", 20.0 * CELLS, used);
@@ -136,7 +165,8 @@ int main(void)
 	buf_init(&bytes, (size_t)1 << 30);
 	start = cpu_s();
 	engine_save(e, &bytes);
-	printf("engine %-42s %10.1f ms, %zu bytes a cell\n", "a snapshot", (cpu_s() - start) * 1e3, bytes.n / CELLS);
+	printf("engine %-42s %10.1f ms, %zu bytes a cell\n", "a snapshot", (cpu_s() - start) * 1e3,
+		bytes.n / CELLS);
 	struct engine *loaded;
 	start = cpu_s();
 	if (engine_load(buf_str(&bytes), NULL, &loaded, NULL) < 0)

@@ -12,7 +12,7 @@
 #include "base/units.h"
 
 #define ZERO_US   INT64_C(1772359200000000) /* 2026-03-01T10:00:00Z */
-#define START_US  (-30 * US_PER_DAY) /* of lines before the first with a time */
+#define START_US  (-30 * US_PER_DAY)        /* of lines before the first with a time */
 #define WORDS_MAX 32
 #define LIST_MAX  16
 #define STEPS_MAX 20000
@@ -34,16 +34,18 @@ struct run {
 };
 
 enum mode { STRAIGHT, RELOADED, CREEPING };
-static const char *const mode_names[] = { "straight", "saved and loaded before every entry", "time creeping between entries" };
+static const char *const mode_names[] = { "straight", "saved and loaded before every entry",
+	"time creeping between entries" };
 
 /* -- what the engine puts out -- */
 
 static void on_transition(void *ctx, const struct transition *t)
 {
 	struct run *r = ctx;
-	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " cell %.*s/%.*s>%s late=%d version=%.*s expected=%.*s\n",
-		t->key.position, t->key.seq, t->at_us - ZERO_US, STR_ARG(t->edge), STR_ARG(t->endpoint), cell_state_name(t->to),
-		t->late, STR_ARG(t->version), STR_ARG(t->expected));
+	buf_addf(&r->outs,
+		"%" PRId64 ".%u %" PRId64 " cell %.*s/%.*s>%s late=%d version=%.*s expected=%.*s\n",
+		t->key.position, t->key.seq, t->at_us - ZERO_US, STR_ARG(t->edge), STR_ARG(t->endpoint),
+		cell_state_name(t->to), t->late, STR_ARG(t->version), STR_ARG(t->expected));
 }
 
 static void on_deploy(void *ctx, const struct deploy_change *c)
@@ -56,8 +58,8 @@ static void on_deploy(void *ctx, const struct deploy_change *c)
 static void on_notice(void *ctx, const struct notice *n)
 {
 	struct run *r = ctx;
-	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " notice %.*s>%.*s\n", n->key.position, n->key.seq, n->at_us - ZERO_US,
-		STR_ARG(n->kind), STR_ARG(n->version));
+	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " notice %.*s>%.*s\n", n->key.position, n->key.seq,
+		n->at_us - ZERO_US, STR_ARG(n->kind), STR_ARG(n->version));
 }
 
 /* -- words -- */
@@ -182,7 +184,8 @@ static void do_service(struct run *r, const struct step *s)
 	for (size_t i = 0; i < n; i++) {
 		struct str id;
 		(void)str_cut(&ids[i], ':', &id);
-		snprintf(urls[i], sizeof(urls[i]), "https://shop.example/%.*s%.*s", STR_ARG(id), STR_ARG(option_or(s, "url", "")));
+		snprintf(urls[i], sizeof(urls[i]), "https://shop.example/%.*s%.*s", STR_ARG(id),
+			STR_ARG(option_or(s, "url", "")));
 		endpoints[i] = (struct ev_endpoint){ id, str_of(urls[i]),
 			str_is(ids[i], "prefix") ? MATCH_PREFIX : MATCH_EXACT, str_is(ids[i], "learned") };
 	}
@@ -259,7 +262,8 @@ static void do_see(struct run *r, const struct step *s)
 	struct str word;
 	enum obs_fail why = FAIL_OK;
 	bool origin = str_is(s->words[2], "origin");
-	struct str dict[] = { STR_NONE, option_or(s, "ep", "v"), origin ? STR_NONE : full_edge(s->words[2], edge_text),
+	struct str dict[] = { STR_NONE, option_or(s, "ep", "v"),
+		origin ? STR_NONE : full_edge(s->words[2], edge_text),
 		str_is(s->words[3], "-") ? STR_NONE : s->words[3], option_or(s, "node", "") };
 	struct obs o;
 	obs_init(&o);
@@ -279,8 +283,13 @@ static void do_see(struct run *r, const struct step *s)
 	}
 	o.fail = (uint8_t)why;
 	see_cache(r, s, &o);
-	struct batch b = { .agent = s->words[1], .region = option_or(s, "region", "eu"),
-		.service = option_or(s, "service", "shop"), .dict = dict, .n_dict = ARRAY_LEN(dict), .obs = &o, .n_obs = 1 };
+	struct batch b = { .agent = s->words[1],
+		.region = option_or(s, "region", "eu"),
+		.service = option_or(s, "service", "shop"),
+		.dict = dict,
+		.n_dict = ARRAY_LEN(dict),
+		.obs = &o,
+		.n_obs = 1 };
 	struct err err;
 	if (batch_check(&b, &err) < 0)
 		story_fail(r, "no batch:", str_of(err.text));
@@ -343,8 +352,8 @@ static const json_t *json_at(const json_t *v, struct str path)
 			json_decref(count);
 			v = count = json_integer((json_int_t)json_array_size(v));
 		} else {
-			v = json_is_array(v) && str_to_i64(part, &i, NULL) == 0 ? json_array_get(v, (size_t)i) :
-										   json_object_get(v, key);
+			v = json_is_array(v) && str_to_i64(part, &i, NULL) == 0 ? json_array_get(v, (size_t)i)
+										: json_object_get(v, key);
 		}
 		free(key);
 	}
@@ -373,7 +382,8 @@ static void check_fields(const struct run *r, const struct step *s, size_t from,
 	json_decref(object);
 }
 
-static void split_cell(struct str word, char text[OBS_NAME_MAX], struct str *ret_edge, struct str *ret_endpoint)
+static void split_cell(
+	struct str word, char text[OBS_NAME_MAX], struct str *ret_edge, struct str *ret_endpoint)
 {
 	struct str edge;
 	(void)str_cut(&word, '/', &edge);
@@ -399,14 +409,15 @@ static void check_sequence(const struct run *r, const char *what, struct str wan
 		buf_addf(&got, "%s%.*s", got.n ? "," : "", STR_ARG(state));
 	}
 	if (!str_eq(buf_str(&got), want)) {
-		print_error("line %zu: it went %.*s, not %.*s\n%.*s", r->line, STR_ARG(buf_str(&got)), STR_ARG(want),
-			STR_ARG(buf_str(&r->outs)));
+		print_error("line %zu: it went %.*s, not %.*s\n%.*s", r->line, STR_ARG(buf_str(&got)),
+			STR_ARG(want), STR_ARG(buf_str(&r->outs)));
 		fail();
 	}
 	buf_fini(&got);
 }
 
-static void expect_named(const struct run *r, const struct step *s, void (*view)(const struct engine *e, struct buf *out))
+static void expect_named(
+	const struct run *r, const struct step *s, void (*view)(const struct engine *e, struct buf *out))
 {
 	struct buf all;
 	size_t i;
@@ -414,7 +425,8 @@ static void expect_named(const struct run *r, const struct step *s, void (*view)
 	buf_init(&all, 1 << 24);
 	view(r->e, &all);
 	json_t *list = json_loadb(all.p, all.n, 0, NULL);
-	json_array_foreach(list, i, member) {
+	json_array_foreach(list, i, member)
+	{
 		if (!str_is(s->words[2], json_string_value(json_object_get(member, "name"))))
 			continue;
 		char *text = json_dumps(member, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -457,7 +469,8 @@ static void do_expect(struct run *r, const struct step *s)
 		snprintf(what, sizeof(what), "deploy %.*s", STR_ARG(s->words[2]));
 		check_sequence(r, what, s->n_words > 3 ? s->words[3] : STR_NONE);
 	} else if (str_is(kind, "notices")) {
-		check_sequence(r, "notice undeclared_deploy", str_is(s->words[2], "0") ? STR_NONE : s->words[2]);
+		check_sequence(
+			r, "notice undeclared_deploy", str_is(s->words[2], "0") ? STR_NONE : s->words[2]);
 	} else {
 		story_fail(r, "nothing is called", kind);
 	}
@@ -470,8 +483,15 @@ static const struct {
 	const char *word;
 	void (*run)(struct run *r, const struct step *s);
 } verbs[] = {
-	{ "service", do_service }, { "deploy", do_deploy }, { "live", do_patch }, { "abort", do_patch }, { "see", do_see },
-	{ "agent", do_agent },     { "purge", do_purge },   { "down", do_down },  { "expect", do_expect },
+	{ "service", do_service },
+	{ "deploy", do_deploy },
+	{ "live", do_patch },
+	{ "abort", do_patch },
+	{ "see", do_see },
+	{ "agent", do_agent },
+	{ "purge", do_purge },
+	{ "down", do_down },
+	{ "expect", do_expect },
 };
 
 static bool is_verb(struct str word)
@@ -607,8 +627,8 @@ static void story_test(void **state)
 			fail();
 		}
 		if (i && !str_eq(buf_str(&views[i]), buf_str(&views[0]))) {
-			print_error("%s:\n%.*s\nstraight:\n%.*s\n", mode_names[i], STR_ARG(buf_str(&views[i])),
-				STR_ARG(buf_str(&views[0])));
+			print_error("%s:\n%.*s\nstraight:\n%.*s\n", mode_names[i],
+				STR_ARG(buf_str(&views[i])), STR_ARG(buf_str(&views[0])));
 			fail();
 		}
 	}
@@ -620,7 +640,8 @@ int stories_run(const struct story *stories, size_t n)
 {
 	struct CMUnitTest *tests = mem_new_array(n, sizeof(*tests));
 	for (size_t i = 0; i < n; i++)
-		tests[i] = (struct CMUnitTest){ stories[i].says, story_test, NULL, NULL, (void *)(uintptr_t)&stories[i] };
+		tests[i] = (struct CMUnitTest){ stories[i].says, story_test, NULL, NULL,
+			(void *)(uintptr_t)&stories[i] };
 	int rc = _cmocka_run_group_tests("stories", tests, n, NULL, NULL);
 	free(tests);
 	return rc;

@@ -4,12 +4,13 @@
 #define SHOP "service shop interval=10s\n-300s deploy v1 live=-300s\n"
 
 static const struct story stories[] = {
-	{ "entry i is current in [live_at_i, live_at_i+1)",
-		SHOP "0s deploy v2 live=0s\n60s deploy v3 live=60s\n"
-		     "61s see a1 fra v1\n61s expect cell fra state=stale staleness_s=61 behind=2 expected=v3\n"
-		     "62s see a1 ams v2\n62s expect cell ams state=stale staleness_s=2 behind=1\n"
-		     "63s see a1 nrt v3\n63s expect cell nrt state=fresh\n"
-		     "63s expect service shop current.version=v3 current.deploy=v3 current.live_at=2026-03-01T10:01:00Z rolling=null\n" },
+	{ "entry i is current in [live_at_i, live_at_i+1)", SHOP
+		"0s deploy v2 live=0s\n60s deploy v3 live=60s\n"
+		"61s see a1 fra v1\n61s expect cell fra state=stale staleness_s=61 behind=2 expected=v3\n"
+		"62s see a1 ams v2\n62s expect cell ams state=stale staleness_s=2 behind=1\n"
+		"63s see a1 nrt v3\n63s expect cell nrt state=fresh\n"
+		"63s expect service shop current.version=v3 current.deploy=v3 "
+		"current.live_at=2026-03-01T10:01:00Z rolling=null\n" },
 	{ "order comes from live_at, not from versions, dates or the order they were told in",
 		SHOP "0s deploy v9 live=-10s\n1s deploy v3 live=-20s\n2s see a1 fra v3\n"
 		     "2s expect cell fra state=stale expected=v9 staleness_s=12 behind=1\n"
@@ -31,104 +32,149 @@ static const struct story stories[] = {
 		     "2s expect deploy v2 verdict=pending live_at=null live_source=null\n"
 		     "2s expect service shop current.version=v1 rolling.version=v2 rolling.deploy=v2\n" },
 	{ "a live_at that is still to come takes effect when it comes",
-		SHOP "0s deploy v2 live=60s\n59s see a1 fra v1\n59s expect cell fra state=fresh\n59s expect deploy v2 verdict=pending\n"
+		SHOP "0s deploy v2 live=60s\n59s see a1 fra v1\n59s expect cell fra state=fresh\n59s expect "
+		     "deploy v2 verdict=pending\n"
 		     "60s expect deploy v2 verdict=converging live_source=declared\n"
 		     "60s expect deploy v2 advisories.0.code=time_in_future\n"
 		     "61s see a1 fra v1\n61s expect cell fra state=stale staleness_s=1\n" },
 	{ "an aborted deploy leaves the ledger; its version is stale from then",
 		SHOP "0s deploy v2\n10s see a1 fra v2\n20s abort v2\n25s see a1 fra v2\n"
 		     "25s expect cell fra state=stale staleness_s=5 behind=0 expected=v1\n"
-		     "25s expect deploy v2 verdict=aborted\n26s see a1 fra v1\n26s expect cell fra state=fresh\n" },
+		     "25s expect deploy v2 verdict=aborted\n26s see a1 fra v1\n26s expect cell fra "
+		     "state=fresh\n" },
 	{ "an aborted version that comes back among right answers is a mixture",
-		SHOP "0s deploy v2\n20s abort v2\n25s see a1 fra v1\n26s see a1 fra v2\n26s expect cell fra state=mixed\n" },
+		SHOP "0s deploy v2\n20s abort v2\n25s see a1 fra v1\n26s see a1 fra v2\n26s expect cell fra "
+		     "state=mixed\n" },
 	{ "a deploy that is recorded late corrects what was said of answers before",
 		SHOP "every 10s 0s..50s see a1 fra v1\n55s deploy v2 started=15s live=15s\n"
 		     "55s expect cell fra state=stale staleness_s=35 version=v1\n"
 		     "55s expect states fra fresh,stale\n" },
 	{ "a version seen before its deploy was recorded is unknown, and known after",
-		SHOP "every 10s 0s..20s see a1 fra v2\n20s expect cell fra state=unknown\n25s deploy v2 started=-5s live=-5s\n"
+		SHOP "every 10s 0s..20s see a1 fra v2\n20s expect cell fra state=unknown\n25s deploy v2 "
+		     "started=-5s live=-5s\n"
 		     "25s expect cell fra state=fresh\n25s expect deploy v2 verdict=verified\n" },
 	{ "live_at declared by PATCH", SHOP "0s deploy v2\n30s live v2 at=20s\n"
-		     "30s expect deploy v2 verdict=converging live_source=declared live_at=2026-03-01T10:00:20Z\n" },
-	{ "live_at observed: the origin path converged on it (3 answers over 2 intervals, from the first of them)",
-		"service shop interval=10s origin\n-300s deploy v1 live=-300s\nevery 10s -50s..20s see o1 origin v1\n"
+					    "30s expect deploy v2 verdict=converging live_source=declared "
+					    "live_at=2026-03-01T10:00:20Z\n" },
+	{ "live_at observed: the origin path converged on it (3 answers over 2 intervals, from the first of "
+	  "them)",
+		"service shop interval=10s origin\n-300s deploy v1 live=-300s\nevery 10s -50s..20s see o1 "
+		"origin v1\n"
 		"5s deploy v2\nevery 10s 30s..50s see o1 origin v2\n49s expect deploy v2 verdict=pending\n"
-		"50s expect deploy v2 verdict=converging live_source=observed live_at=2026-03-01T10:00:30Z\n" },
+		"50s expect deploy v2 verdict=converging live_source=observed "
+		"live_at=2026-03-01T10:00:30Z\n" },
 	{ "an origin that answers old and new in turn has not converged",
 		"service shop interval=10s origin grace=2m\n-300s deploy v1 live=-300s\n"
 		"5s deploy v2\nevery 10s 10s..100s see o1 origin v2\nevery 10s 15s..105s see o1 origin v1\n"
-		"119s expect deploy v2 verdict=pending\n125s expect deploy v2 verdict=converging live_source=assumed\n" },
+		"119s expect deploy v2 verdict=pending\n125s expect deploy v2 verdict=converging "
+		"live_source=assumed\n" },
 	{ "every endpoint that the origin path probes must have converged; live_at is the last of them",
 		"service shop interval=10s origin endpoints=v,w\n-300s deploy v1 live=-300s\n"
-		"5s deploy v2\nevery 10s 10s..90s see o1 origin v2\nevery 10s 11s..51s see o1 origin v1 ep=w\n"
+		"5s deploy v2\nevery 10s 10s..90s see o1 origin v2\nevery 10s 11s..51s see o1 origin v1 "
+		"ep=w\n"
 		"every 10s 61s..81s see o1 origin v2 ep=w\n80s expect deploy v2 verdict=pending\n"
 		"81s expect deploy v2 live_source=observed live_at=2026-03-01T10:01:01Z\n" },
-	{ "without an origin path, uncached draws tell live_at",
-		SHOP "5s deploy v2\n10s see a1 fra v1 cache=miss\nevery 10s 20s..40s see a1 fra v2 cache=miss\n"
-		     "40s expect deploy v2 live_source=observed live_at=2026-03-01T10:00:20Z\n" },
+	{ "without an origin path, uncached draws tell live_at", SHOP
+		"5s deploy v2\n10s see a1 fra v1 cache=miss\nevery 10s 20s..40s see a1 fra v2 cache=miss\n"
+		"40s expect deploy v2 live_source=observed live_at=2026-03-01T10:00:20Z\n" },
 	{ "cached answers do not tell live_at",
-		SHOP "5s deploy v2\nevery 10s 20s..200s see a1 fra v2 cache=hit age=5\n200s expect deploy v2 verdict=pending\n" },
+		SHOP "5s deploy v2\nevery 10s 20s..200s see a1 fra v2 cache=hit age=5\n200s expect deploy v2 "
+		     "verdict=pending\n" },
 	{ "with an origin path, uncached draws through edges do not tell live_at",
 		"service shop interval=10s origin\n-300s deploy v1 live=-300s\n"
-		"5s deploy v2\nevery 10s 20s..200s see a1 fra v2 cache=miss\n200s expect deploy v2 verdict=pending\n" },
+		"5s deploy v2\nevery 10s 20s..200s see a1 fra v2 cache=miss\n200s expect deploy v2 "
+		"verdict=pending\n" },
 	{ "live_at assumed after rollout_grace: nobody said, nothing showed, so it counts from its start",
 		SHOP "0s deploy v2\n299s expect deploy v2 verdict=pending\n"
-		     "300s expect deploy v2 verdict=converging live_source=assumed live_at=2026-03-01T10:00:00Z\n" },
+		     "300s expect deploy v2 verdict=converging live_source=assumed "
+		     "live_at=2026-03-01T10:00:00Z\n" },
 	{ "a declared live_at overrides an assumed one",
 		SHOP "0s deploy v2\n300s expect deploy v2 live_source=assumed\n310s live v2 at=200s\n"
-		     "310s expect deploy v2 live_source=declared live_at=2026-03-01T10:03:20Z verdict=converging\n" },
-	{ "a live_at before started_at moves the start", SHOP "100s deploy v2 started=90s live=80s\n"
+		     "310s expect deploy v2 live_source=declared live_at=2026-03-01T10:03:20Z "
+		     "verdict=converging\n" },
+	{ "a live_at before started_at moves the start",
+		SHOP "100s deploy v2 started=90s live=80s\n"
 		     "100s expect deploy v2 started_at=2026-03-01T10:01:20Z live_at=2026-03-01T10:01:20Z\n" },
 	{ "aliases: tag, full and short SHA are the same version",
-		SHOP "0s deploy v2 live=0s alias=abc1234def,abc1234\n1s see a1 fra abc1234def\n1s expect cell fra state=fresh expected=v2\n"
-		     "2s see a1 fra abc1234\n2s expect cell fra state=fresh\n3s see a1 fra abc123\n3s expect cell fra state=unknown\n" },
+		SHOP "0s deploy v2 live=0s alias=abc1234def,abc1234\n1s see a1 fra abc1234def\n1s expect "
+		     "cell fra state=fresh expected=v2\n"
+		     "2s see a1 fra abc1234\n2s expect cell fra state=fresh\n3s see a1 fra abc123\n3s expect "
+		     "cell fra state=unknown\n" },
 	{ "values: what an endpoint serves may have its own spelling",
-		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s\n0s deploy v2 live=0s value=w:build-2\n"
+		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s\n0s deploy v2 live=0s "
+		"value=w:build-2\n"
 		"1s see a1 fra build-2 ep=w\n1s expect cell fra/w state=fresh expected=build-2\n"
-		"2s see a1 fra v2 ep=w\n2s expect cell fra/w state=unknown\n3s see a1 fra v2\n3s expect cell fra state=fresh expected=v2\n" },
-	{ "values of an endpoint that is not there are refused", SHOP "0s deploy v2 value=x:1 refused=not_found\n" },
+		"2s see a1 fra v2 ep=w\n2s expect cell fra/w state=unknown\n3s see a1 fra v2\n3s expect cell "
+		"fra state=fresh expected=v2\n" },
+	{ "values of an endpoint that is not there are refused",
+		SHOP "0s deploy v2 value=x:1 refused=not_found\n" },
 	{ "prefix: at least 7 characters, either way",
 		"service shop interval=10s endpoints=v:prefix\n0s deploy abc1234def live=0s\n"
-		"1s see a1 fra abc1234\n1s expect cell fra state=fresh\n2s see a1 ams abc1234def567\n2s expect cell ams state=fresh\n"
-		"3s see a1 nrt abc123\n3s expect cell nrt state=unknown\n4s see a1 lhr abc1235\n4s expect cell lhr state=unknown\n" },
-	{ "exact: a prefix is another version",
-		"service shop interval=10s\n0s deploy abc1234def live=0s\n1s see a1 fra abc1234\n1s expect cell fra state=unknown\n" },
+		"1s see a1 fra abc1234\n1s expect cell fra state=fresh\n2s see a1 ams abc1234def567\n2s "
+		"expect cell ams state=fresh\n"
+		"3s see a1 nrt abc123\n3s expect cell nrt state=unknown\n4s see a1 lhr abc1235\n4s expect "
+		"cell lhr state=unknown\n" },
+	{ "exact: a prefix is another version", "service shop interval=10s\n0s deploy abc1234def live=0s\n1s "
+						"see a1 fra abc1234\n1s expect cell fra state=unknown\n" },
 	{ "a learned value comes from converged origin answers",
 		"service shop interval=10s origin endpoints=v,e:learned\n-300s deploy v1 live=-300s\n"
-		"every 10s -290s..-10s see o1 origin E1 ep=e\n-5s see a1 fra E1 ep=e\n-5s expect cell fra/e state=fresh expected=E1\n"
-		"0s deploy v2 live=0s\n1s see a1 fra E1 ep=e\n1s expect cell fra/e state=unknown expected=null\n"
-		"every 10s 2s..22s see o1 origin E2 ep=e\n22s expect cell fra/e state=stale expected=E2 staleness_s=1\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\n-5s see a1 fra E1 ep=e\n-5s expect cell fra/e "
+		"state=fresh expected=E1\n"
+		"0s deploy v2 live=0s\n1s see a1 fra E1 ep=e\n1s expect cell fra/e state=unknown "
+		"expected=null\n"
+		"every 10s 2s..22s see o1 origin E2 ep=e\n22s expect cell fra/e state=stale expected=E2 "
+		"staleness_s=1\n"
 		"23s see a1 fra E2 ep=e\n23s expect cell fra/e state=fresh\n" },
+	{ "a value learned too early is corrected when the origin comes to agree on another",
+		"service shop interval=10s origin endpoints=v,e:learned\n-300s deploy v1 live=-300s\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\n0s deploy v2 live=0s\nevery 10s 1s..31s see o1 "
+		"origin E1 ep=e\n"
+		"31s see a1 fra E1 ep=e\n31s expect cell fra/e state=fresh\n31s expect deploy v2 "
+		"advisories.0.code=version_unchanged\n"
+		"every 10s 40s..60s see o1 origin E2 ep=e\n60s expect cell fra/e state=stale expected=E2\n"
+		"60s expect deploy v2 advisories=[]\n" },
 	{ "until it is learned such an endpoint informs and does not judge",
-		"service shop interval=10s endpoints=v,e:learned\n-300s deploy v1 live=-300s\nevery 10s -290s..200s see a1 fra v1\n"
-		"every 10s -290s..200s see a1 fra E1 ep=e\n0s deploy v2 live=0s\nevery 10s 1s..41s see a1 fra v2\n"
-		"200s expect cell fra/e state=unknown\n40s expect deploy v2 propagation.known=1 advisories.0.code=informs_only\n" },
+		"service shop interval=10s endpoints=v,e:learned\n-300s deploy v1 live=-300s\nevery 10s "
+		"-290s..200s see a1 fra v1\n"
+		"every 10s -290s..200s see a1 fra E1 ep=e\n0s deploy v2 live=0s\nevery 10s 1s..41s see a1 "
+		"fra v2\n"
+		"200s expect cell fra/e state=unknown\n40s expect deploy v2 propagation.known=1 "
+		"advisories.0.code=informs_only\n" },
 	{ "new etags that the origin agrees on tell live_at too",
 		"service shop interval=10s origin endpoints=e:learned\n-300s deploy v1 live=-300s\n"
-		"every 10s -290s..10s see o1 origin E1 ep=e\n5s deploy v2\nevery 10s 20s..40s see o1 origin E2 ep=e\n"
+		"every 10s -290s..10s see o1 origin E1 ep=e\n5s deploy v2\nevery 10s 20s..40s see o1 origin "
+		"E2 ep=e\n"
 		"40s expect deploy v2 live_source=observed live_at=2026-03-01T10:00:20Z\n" },
-	{ "version_unchanged: an endpoint whose right value is the same before and after leaves the denominator",
+	{ "version_unchanged: an endpoint whose right value is the same before and after leaves the "
+	  "denominator",
 		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s value=w:same\n"
 		"every 10s -290s..60s see a1 fra same ep=w\nevery 10s -290s..0s see a1 fra v1\n"
 		"5s deploy v2 live=5s value=w:same\nevery 10s 10s..30s see a1 fra v2\n"
-		"30s expect cell fra/w state=fresh\n30s expect deploy v2 verdict=verified propagation.known=1 "
+		"30s expect cell fra/w state=fresh\n30s expect deploy v2 verdict=verified "
+		"propagation.known=1 "
 		"advisories.0.code=version_unchanged advisories.0.endpoint=w advisories.n=1\n" },
 	{ "a deploy of the version that is there already proves nothing: it ends inconclusive",
 		SHOP "every 10s -290s..1000s see a1 fra v1\n0s deploy v1 id=again live=0s\n"
-		     "900s expect deploy again verdict=inconclusive advisories.0.code=version_unchanged propagation.known=0\n" },
+		     "900s expect deploy again verdict=inconclusive advisories.0.code=version_unchanged "
+		     "propagation.known=0\n" },
 	{ "an unknown version at the origin raises an undeclared deploy notice, once",
 		SHOP "every 10s 0s..30s see o1 origin v2\n30s expect notices v2\n" },
 	{ "uncached at several edges it does too; at one edge, or from a cache, it does not",
-		SHOP "0s see a1 fra v2 cache=miss\n1s see a1 fra v2 cache=miss\n2s see a2 ams v2 cache=hit age=9\n2s expect notices 0\n"
+		SHOP "0s see a1 fra v2 cache=miss\n1s see a1 fra v2 cache=miss\n2s see a2 ams v2 cache=hit "
+		     "age=9\n2s expect notices 0\n"
 		     "3s see a2 ams v2 cache=miss\n3s expect notices v2\n" },
-	{ "a version that a deploy names raises none", SHOP "0s deploy v2\nevery 10s 0s..30s see o1 origin v2\n30s expect notices 0\n" },
+	{ "a version that a deploy names raises none",
+		SHOP "0s deploy v2\nevery 10s 0s..30s see o1 origin v2\n30s expect notices 0\n" },
 	{ "a digest names no version: learned endpoints raise none",
-		"service shop interval=10s endpoints=v,e:learned\n-300s deploy v1 live=-300s\n0s see o1 origin E7 ep=e\n0s expect notices 0\n" },
+		"service shop interval=10s endpoints=v,e:learned\n-300s deploy v1 live=-300s\n0s see o1 "
+		"origin E7 ep=e\n0s expect notices 0\n" },
 	{ "a deploy of an unknown service is refused", "0s deploy v1 refused=not_found\n" },
 	{ "a deploy with an id that is there is refused", SHOP "0s deploy v2 id=v1 refused=exists\n" },
-	{ "a patch of an unknown deploy is refused", SHOP "0s live v9 refused=not_found\n1s abort v9 refused=not_found\n" },
+	{ "a patch of an unknown deploy is refused",
+		SHOP "0s live v9 refused=not_found\n1s abort v9 refused=not_found\n" },
 	{ "what is refused leaves the state as it was, and time has advanced",
-		SHOP "0s see a1 fra v1\n30s deploy v2 service=other refused=not_found\n30s expect cell fra state=silent\n" },
+		SHOP "0s see a1 fra v1\n30s deploy v2 service=other refused=not_found\n30s expect cell fra "
+		     "state=silent\n" },
 };
 
 int main(void)

@@ -64,8 +64,8 @@ static void runs_are(const struct runs *r, const char *want)
 	buf_init(&got, 4096);
 	for (size_t i = 0; i < r->n; i++) {
 		const struct run *v = &runs_of(r)[i];
-		buf_addf(&got, "%s%u:%" PRId64 "-%" PRId64 "x%u%s", i ? " " : "", v->value, v->first_us, v->last_us, v->n,
-			v->after_break ? "!" : "");
+		buf_addf(&got, "%s%u:%" PRId64 "-%" PRId64 "x%u%s", i ? " " : "", v->value, v->first_us,
+			v->last_us, v->n, v->after_break ? "!" : "");
 	}
 	assert_string_equal(got.n ? got.p : "", want);
 	buf_fini(&got);
@@ -158,7 +158,8 @@ static void histogram_bounds_stay_bounds(void **state)
 			assert_int_equal(hist_time(hist_bin(us, false)), us);
 			assert_int_equal(hist_time(hist_bin(us, true)), us);
 		} else {
-			assert_true(hist_time(hist_bin(us, true)) - hist_time(hist_bin(us, false)) <= us / 100);
+			assert_true(
+				hist_time(hist_bin(us, true)) - hist_time(hist_bin(us, false)) <= us / 100);
 		}
 	}
 	assert_int_equal(hist_bin(-5, false), 0);

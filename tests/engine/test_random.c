@@ -1,5 +1,6 @@
-/* Random journals: folded straight, with a save and a load at every k-th entry, and with time creeping on in between, they
- * must put out the same and end the same. And bytes that are no snapshot must be refused, whatever they are. */
+/* Random journals: folded straight, with a save and a load at every k-th entry, and with time creeping on in
+ * between, they must put out the same and end the same. And bytes that are no snapshot must be refused,
+ * whatever they are. */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,8 +50,9 @@ static void make_service(struct journal *j)
 	static const char *const ids[] = { "v", "w", "p", "e" };
 	uint32_t n = 1 + roll(j, 4);
 	for (uint32_t i = 0; i < n; i++)
-		j->endpoints[i] = (struct ev_endpoint){ str_of(ids[i]), say(j, i, "https://x/", roll(j, 20) == 0),
-			i == 2 ? MATCH_PREFIX : MATCH_EXACT, i == 3 };
+		j->endpoints[i] =
+			(struct ev_endpoint){ str_of(ids[i]), say(j, i, "https://x/", roll(j, 20) == 0),
+				i == 2 ? MATCH_PREFIX : MATCH_EXACT, i == 3 };
 	j->ev.kind = EV_SERVICE;
 	j->ev.service = (struct ev_service){
 		.name = say(j, 10, "shop", roll(j, 2)),
@@ -99,11 +101,13 @@ static uint16_t word(struct journal *j, uint16_t from, uint32_t n)
 	return (uint16_t)(from + roll(j, n));
 }
 
-/* Words of the dictionary: 1-4 endpoints, 5-12 edges, 13-19 versions, 20-22 nodes, 23 an endpoint nobody knows. */
+/* Words of the dictionary: 1-4 endpoints, 5-12 edges, 13-19 versions, 20-22 nodes, 23 an endpoint nobody
+ * knows. */
 static void make_dict(struct journal *j)
 {
-	static const char *const words[] = { "", "v", "w", "p", "e", "x:fra", "x:ams", "y:nrt", "y:lhr", "x:iad", "z", "x:sin",
-		"y:gru", "v0", "v1", "v2", "v3", "v4", "12345670", "1234567", "n1", "n2", "n3", "other" };
+	static const char *const words[] = { "", "v", "w", "p", "e", "x:fra", "x:ams", "y:nrt", "y:lhr",
+		"x:iad", "z", "x:sin", "y:gru", "v0", "v1", "v2", "v3", "v4", "12345670", "1234567", "n1",
+		"n2", "n3", "other" };
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		j->dict[i] = str_of(words[i]);
 	j->batch.dict = j->dict;
@@ -113,7 +117,8 @@ static void make_dict(struct journal *j)
 static void make_obs(struct journal *j, struct obs *o)
 {
 	obs_init(o);
-	o->observed_at_us = j->now_us - (int64_t)roll(j, roll(j, 10) ? 3 : 200) * US_PER_S + (roll(j, 50) == 0 ? 9 : 0);
+	o->observed_at_us =
+		j->now_us - (int64_t)roll(j, roll(j, 10) ? 3 : 200) * US_PER_S + (roll(j, 50) == 0 ? 9 : 0);
 	o->endpoint = roll(j, 40) ? word(j, 1, 4) : 23;
 	o->edge = roll(j, 10) ? word(j, 5, 8) : 0;
 	o->version = roll(j, 3) ? word(j, 14, 2) : word(j, 13, 7);
@@ -129,7 +134,8 @@ static void make_obs(struct journal *j, struct obs *o)
 		static const struct {
 			int16_t status;
 			uint8_t fail;
-		} bad[] = { { 503, FAIL_HTTP }, { 404, FAIL_HTTP }, { 0, FAIL_TIMEOUT }, { 0, FAIL_DNS }, { 200, FAIL_NO_VERSION } };
+		} bad[] = { { 503, FAIL_HTTP }, { 404, FAIL_HTTP }, { 0, FAIL_TIMEOUT }, { 0, FAIL_DNS },
+			{ 200, FAIL_NO_VERSION } };
 		uint32_t i = roll(j, ARRAY_LEN(bad));
 		o->status = bad[i].status, o->fail = bad[i].fail, o->version = 0;
 	}
@@ -147,9 +153,10 @@ static void make_batch(struct journal *j)
 		make_obs(j, &j->obs[i]);
 	if (roll(j, 6) == 0 && j->batch.n_obs > 1)
 		j->obs[0] = j->obs[1]; /* told twice */
-	if (roll(j, 10) == 0) /* its network is gone */
+	if (roll(j, 10) == 0)          /* its network is gone */
 		for (size_t i = 0; i < j->batch.n_obs; i++)
-			j->obs[i].status = 0, j->obs[i].fail = FAIL_TIMEOUT, j->obs[i].version = j->obs[i].edge = 0;
+			j->obs[i].status = 0, j->obs[i].fail = FAIL_TIMEOUT,
+			j->obs[i].version = j->obs[i].edge = 0;
 	j->ev.kind = EV_OBSERVATIONS;
 	j->ev.observations = (struct ev_observations){ &j->batch, 0 };
 }
@@ -170,12 +177,15 @@ static void make_other(struct journal *j)
 		break;
 	case 2:
 		j->ev.kind = EV_PURGE;
-		j->ev.purge = (struct ev_purge){ .id = say(j, 0, "p", roll(j, 50)), .service = say(j, 1, "shop", roll(j, 3)),
-			.requested_at_us = j->now_us, .completed_at_us = TIME_NONE };
+		j->ev.purge = (struct ev_purge){ .id = say(j, 0, "p", roll(j, 50)),
+			.service = say(j, 1, "shop", roll(j, 3)),
+			.requested_at_us = j->now_us,
+			.completed_at_us = TIME_NONE };
 		break;
 	case 3:
 		j->ev.kind = EV_INNER;
-		j->ev.inner = (struct ev_inner){ say(j, 1, "shop", roll(j, 2)), STR("mesh"), STR("{\"routes\":[]}") };
+		j->ev.inner = (struct ev_inner){ say(j, 1, "shop", roll(j, 2)), STR("mesh"),
+			STR("{\"routes\":[]}") };
 		break;
 	default:
 		j->ev.kind = EV_CLOCK;
@@ -185,7 +195,8 @@ static void make_other(struct journal *j)
 static const struct event *journal_next(struct journal *j)
 {
 	uint32_t what = j->position < 2 ? 0 : roll(j, 100);
-	j->up_to_us = j->now_us; /* time may creep up to the next entry, but not past a moment when the collector goes down */
+	j->up_to_us = j->now_us; /* time may creep up to the next entry, but not past a moment when the
+				    collector goes down */
 	j->now_us += (int64_t)roll(j, what < 3 ? 600 : 6) * US_PER_S + roll(j, 2);
 	j->ev = (struct event){ .position = ++j->position, .received_at_us = j->now_us, .at_us = j->now_us };
 	j->up_to_us = j->now_us;
@@ -214,23 +225,24 @@ static void on_transition(void *ctx, const struct transition *t)
 {
 	struct world *w = ctx;
 	assert_int_not_equal(t->from, t->to);
-	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " %.*s %.*s %.*s %d>%d %d %.*s %.*s\n", t->key.position, t->key.seq, t->at_us,
-		STR_ARG(t->service), STR_ARG(t->endpoint), STR_ARG(t->edge), t->from, t->to, t->late, STR_ARG(t->version),
-		STR_ARG(t->expected));
+	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " %.*s %.*s %.*s %d>%d %d %.*s %.*s\n", t->key.position,
+		t->key.seq, t->at_us, STR_ARG(t->service), STR_ARG(t->endpoint), STR_ARG(t->edge), t->from,
+		t->to, t->late, STR_ARG(t->version), STR_ARG(t->expected));
 }
 
 static void on_deploy(void *ctx, const struct deploy_change *c)
 {
 	struct world *w = ctx;
 	assert_int_not_equal(c->from, c->to);
-	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " deploy %.*s %d>%d %.*s\n", c->key.position, c->key.seq, c->at_us,
-		STR_ARG(c->id), c->from, c->to, STR_ARG(c->reason));
+	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " deploy %.*s %d>%d %.*s\n", c->key.position, c->key.seq,
+		c->at_us, STR_ARG(c->id), c->from, c->to, STR_ARG(c->reason));
 }
 
 static void on_notice(void *ctx, const struct notice *n)
 {
 	struct world *w = ctx;
-	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " notice %.*s\n", n->key.position, n->key.seq, n->at_us, STR_ARG(n->text));
+	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " notice %.*s\n", n->key.position, n->key.seq, n->at_us,
+		STR_ARG(n->text));
 }
 
 static void world_reload(struct world *w)
@@ -257,12 +269,14 @@ static void check_view(const char *text)
 	size_t i;
 	if (all == NULL)
 		fail_msg("%s in %s", why.text, text);
-	json_array_foreach(json_object_get(all, "deploys"), i, deploy) {
+	json_array_foreach(json_object_get(all, "deploys"), i, deploy)
+	{
 		const json_t *p = json_object_get(deploy, "propagation");
 		double share = json_number_value(json_object_get(p, "converged_share"));
 		double coverage = json_number_value(json_object_get(p, "coverage"));
 		assert_true(share >= 0 && share <= 1 && coverage >= 0 && coverage <= 1);
-		assert_true(json_integer_value(json_object_get(p, "converged")) <= json_integer_value(json_object_get(p, "observed")));
+		assert_true(json_integer_value(json_object_get(p, "converged")) <=
+			    json_integer_value(json_object_get(p, "observed")));
 	}
 	json_decref(all);
 }
@@ -317,7 +331,8 @@ static void the_same_whatever_happens_in_between(void **state)
 		for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 			buf_init(&views[i], 1 << 26);
 			play(seed, ways[i].every, ways[i].creep, &outs[i], &views[i]);
-			if (!str_eq(buf_str(&outs[i]), buf_str(&outs[0])) || !str_eq(buf_str(&views[i]), buf_str(&views[0]))) {
+			if (!str_eq(buf_str(&outs[i]), buf_str(&outs[0])) ||
+				!str_eq(buf_str(&views[i]), buf_str(&views[0]))) {
 				print_error("seed %" PRIu64 ", way %zu\n", seed, i);
 				assert_string_equal(outs[i].p, outs[0].p);
 				assert_string_equal(views[i].p, views[0].p);
@@ -385,7 +400,8 @@ static void broken_bytes_are_refused(void **state)
 	buf_fini(&bytes);
 }
 
-/* Bytes with a right checksum that say anything at all: refused, or an engine that goes on without a crash. */
+/* Bytes with a right checksum that say anything at all: refused, or an engine that goes on without a crash.
+ */
 static void hostile_bytes_do_no_harm(void **state)
 {
 	(void)state;
