@@ -78,7 +78,7 @@ static void test_a_purge_before_the_new_version_is_live_stays_gentle(void **stat
 		if (interval_ms > 0)
 			break;
 		assert_true(clock_wall_us() < live_us + 10 * US_PER_S);
-		usleep(20000);
+		pause_ms(20);
 	}
 	assert_true(clock_wall_us() >= live_us);
 	client_hang_up(c);

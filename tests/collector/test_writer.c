@@ -26,7 +26,7 @@
 	do {                                                                                                 \
 		int64_t until_us = clock_boot_us() + 20 * US_PER_S;                                          \
 		while (!(cond) && clock_boot_us() < until_us)                                                \
-			usleep(1000);                                                                        \
+			pause_ms(1);                                                                         \
 		if (!(cond))                                                                                 \
 			fail_msg("still not so after 20 s: %s", #cond);                                      \
 	} while (0)
@@ -418,8 +418,8 @@ static void test_a_full_disk_refuses_and_comes_back_by_itself(void **state)
 	assert_int_equal(writer_push(w, &lost->work, &err), ERR_FULL);
 	assert_false(atomic_load(&owed->done)); /* kept, while what somebody else can send again is refused */
 	int64_t now_us = state_of(w).now_us;
-	usleep(100000); /* time itself stands still: not a wait for something to happen, but that it does not
-			 */
+	pause_ms(100); /* time itself stands still: not a wait for something to happen, but that it does not
+			*/
 	assert_int_equal(state_of(w).now_us, now_us);
 	disk_left(-1);
 	EVENTUALLY(writer_health(w, &err) == 0);
@@ -482,7 +482,7 @@ static void test_a_failing_fsync_ends_the_process(void **state)
 		fault_after(1, FAULT_SYNC);
 		push(w, o);
 		for (int64_t until_us = clock_boot_us() + 20 * US_PER_S; clock_boot_us() < until_us;)
-			usleep(1000);
+			pause_ms(1);
 		_exit(atomic_load(&o->done) ? 1 : 2);
 	}
 	int status;
@@ -642,7 +642,7 @@ static void test_killed_again_and_again_nothing_acknowledged_is_lost_or_twice(vo
 			_exit(0);
 		}
 		if (round < KILL_ROUNDS) {
-			usleep(20000 + (useconds_t)(random_u64() % 100000)); /* any moment will do */
+			pause_ms(20 + (int)(random_u64() % 100)); /* any moment will do */
 			(void)kill(pid, SIGKILL);
 		}
 		int status;

@@ -2,6 +2,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/supplemental/tls/tls.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +17,11 @@ struct client {
 	nng_tls_config *tls;
 	int send_ms; /* to a collector that is not there, or lets nobody in */
 };
+
+void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms); /* a signal may end it early, which is fine */
+}
 
 static struct client *client_new(void)
 {

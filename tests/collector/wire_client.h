@@ -10,6 +10,9 @@
 #define CLIENT_LINES   8
 #define CLIENT_WAIT_MS 10000
 
+/* Between two looks at what must come by itself. */
+void pause_ms(int ms);
+
 struct client;
 struct client *client_dial(const char *address);
 /* PEM files; cert and key may be NULL. The collector must be server_name. */

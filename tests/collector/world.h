@@ -38,7 +38,7 @@ void ask_denied(struct client *c, const struct wire_msg *m, const char *reason);
 	do {                                                                                                 \
 		int64_t until_us = clock_boot_us() + 10 * US_PER_S;                                          \
 		while (!(cond) && clock_boot_us() < until_us)                                                \
-			usleep(2000);                                                                        \
+			pause_ms(2);                                                                         \
 		if (!(cond))                                                                                 \
 			fail_msg("still not so after 10 s: %s", #cond);                                      \
 	} while (0)
