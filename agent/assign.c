@@ -48,7 +48,7 @@ struct assign_set *assign_set_new(const struct assignments *a, int64_t received_
 	int rc = set_to_bytes(a, &bytes, &err);
 	if (rc == 0)
 		rc = set_from_bytes(buf_str(&bytes), &s, &err);
-	INVARIANT(rc == 0); /* it was decoded and checked before it came here */
+	INVARIANT(rc == 0 && s != NULL); /* it was decoded and checked before it came here */
 	s->received_boot_us = received_boot_us;
 	buf_fini(&bytes);
 	return s;
@@ -114,6 +114,7 @@ int assign_load(const char *path, struct assign_set **ret, struct err *err)
 			path, rc == ERR_TOO_BIG ? "it is too big" : why.text);
 		goto out;
 	}
+	INVARIANT(s != NULL);
 	for (size_t i = 0; i < s->a.n_services; i++)
 		s->a.services[i].burst_interval_ms = s->a.services[i].burst_left_ms = 0;
 	*ret = s;

@@ -14,37 +14,36 @@
 
 struct upload {
 	struct exchange *ex;
-	bool active; /* b is to be sent, under way, or waits for retry_at_us */
 	struct spool_batch b;
 	struct buf body;
 	int64_t sent_boot_us, retry_at_us;
+	bool active; /* b is to be sent, under way, or waits for retry_at_us */
 };
 
 struct uplink {
 	struct agent_shared *shared;
 	char *assign_path;
 	struct net *net;
-	int wake_fd;
 	pthread_t thread;
+	int wake_fd;
 	_Atomic bool stop;
 
-	/* the thread's own */
-	uint64_t connection; /* the one we are on; 0: none */
-	enum uplink_state state;
-	struct exchange *control; /* Hello, then Watch after Watch */
-	bool control_is_watch;
-	int64_t control_sent_us, control_at_us; /* when it was sent; when the next may be */
-	struct upload uploads[UPLOADS_AT_ONCE];
-	int64_t uploads_at_us; /* after Busy: none before */
-	int64_t live,
-		backlog; /* positions in the spool: next is newer than live, next is older than backlog */
-	bool live_done, backlog_done; /* nothing more there, when last looked */
+	/* the thread's own from here on */
+	bool control_is_watch;        /* else it is Hello */
+	bool live_done, backlog_done; /* nothing more in the spool, when last looked */
 	bool draining;                /* about to stop: the backlog's rate is not bounded any more */
-	int64_t drain_since_us;
-	int64_t backlog_at_us; /* next one may go */
+	enum uplink_state state;
+	uint64_t connection;      /* the one we are on; 0: none */
+	struct exchange *control; /* Hello, then Watch after Watch */
+	int64_t control_sent_us;
+	int64_t control_at_us; /* the next may go */
+	struct upload uploads[UPLOADS_AT_ONCE];
+	int64_t uploads_at_us;  /* after Busy: none before */
+	int64_t live, backlog;  /* positions in the spool: the next is newer than live, older than backlog */
+	int64_t backlog_at_us;  /* its next may go */
+	int64_t drain_since_us; /* when draining */
 	int64_t held_until_us, backoff_us, heard_us, down_since_us, down_logged_us;
-	uint64_t generation; /* received in this run; 0: none, so that a restart learns of a burst that is on
-			      */
+	uint64_t generation; /* received in this run, so that a restart learns of a burst; 0: none */
 	struct clockmap clock;
 	struct buf out;
 

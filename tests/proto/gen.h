@@ -20,7 +20,7 @@ static inline uint64_t gen_u64(struct gen *g)
 
 static inline uint64_t gen_below(struct gen *g, uint64_t n)
 {
-	return gen_u64(g) % n;
+	return n ? gen_u64(g) % n : 0;
 }
 
 static inline bool gen_often(struct gen *g, unsigned percent)

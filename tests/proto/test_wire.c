@@ -212,16 +212,14 @@ static void test_caps(void **state)
 {
 	static char big[WIRE_MESSAGE_MAX];
 	memset(big, 'x', sizeof(big));
-	struct assign_header header = { STR("h"), STR("v") },
-			     *many_headers = mem_new_array(ASSIGN_HEADERS_MAX + 1, sizeof(header));
-	struct assign_endpoint endpoint = { .id = STR("e"), .url = STR("http://e/") },
-			       *many_endpoints = mem_new_array(ASSIGN_ENDPOINTS_MAX + 1, sizeof(endpoint));
-	struct assign_service service = { .name = STR("s"), .interval_ms = 1, .n_endpoints = 1 },
-			      *many_services = mem_new_array(ASSIGN_SERVICES_MAX + 1, sizeof(service));
+	struct assign_header *many_headers = mem_new_array(ASSIGN_HEADERS_MAX + 1, sizeof(*many_headers));
+	struct assign_endpoint *many_endpoints =
+		mem_new_array(ASSIGN_ENDPOINTS_MAX + 1, sizeof(*many_endpoints));
+	struct assign_service *many_services = mem_new_array(ASSIGN_SERVICES_MAX + 1, sizeof(*many_services));
 	for (size_t i = 0; i <= ASSIGN_HEADERS_MAX; i++)
-		many_headers[i] = header;
+		many_headers[i] = (struct assign_header){ STR("h"), STR("v") };
 	for (size_t i = 0; i <= ASSIGN_ENDPOINTS_MAX; i++)
-		many_endpoints[i] = endpoint;
+		many_endpoints[i] = (struct assign_endpoint){ .id = STR("e"), .url = STR("http://e/") };
 	for (size_t i = 0; i <= ASSIGN_SERVICES_MAX; i++)
 		many_services[i] = (struct assign_service){ .name = STR("s"), .interval_ms = 1 };
 
