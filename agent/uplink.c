@@ -10,7 +10,6 @@
 #include "agent/uplink_impl.h"
 #include "base/clock.h"
 
-#define HELLO_TIMEOUT_US   (10 * US_PER_S)
 #define DENIED_PATIENCE_US (5 * US_PER_S) /* told to wait longer, we give the connection back meanwhile */
 #define DENIED_MIN_US      (100 * US_PER_MS)
 #define DENIED_MAX_US      US_PER_H
@@ -19,6 +18,16 @@
 				*/
 #define DRAIN_DIAL_US US_PER_S /* so long a stopping agent waits for a connection */
 #define DOWN_LOG_US   (10 * US_PER_MIN)
+
+struct uplink_timeouts uplink_timeouts = { 10 * US_PER_S, UPLOAD_TIMEOUT_MS *US_PER_MS,
+	WATCH_TIMEOUT_MS *US_PER_MS };
+
+void uplink_test_timeouts(int64_t hello_us, int64_t upload_us, int64_t watch_us)
+{
+	atomic_store(&uplink_timeouts.hello_us, hello_us);
+	atomic_store(&uplink_timeouts.upload_us, upload_us);
+	atomic_store(&uplink_timeouts.watch_us, watch_us);
+}
 
 /* ---- small things ---- */
 
@@ -214,7 +223,7 @@ static void start_hello(struct uplink *u)
 		} };
 	u->control_is_watch = false;
 	u->control_sent_us = m.hello.sent_boot_us;
-	if (!send_message(u, u->control, &m, HELLO_TIMEOUT_US))
+	if (!send_message(u, u->control, &m, uplink_timeouts.hello_us))
 		u->control_at_us = u->control_sent_us + US_PER_MIN;
 	explicit_bzero(u->out.p, u->out.n); /* the token */
 }
@@ -227,7 +236,7 @@ static void start_watch(struct uplink *u)
 			.sent_boot_us = clock_boot_us() } };
 	u->control_is_watch = true;
 	u->control_sent_us = m.watch.sent_boot_us;
-	send_message(u, u->control, &m, WATCH_TIMEOUT_MS * US_PER_MS);
+	send_message(u, u->control, &m, uplink_timeouts.watch_us);
 }
 
 static void on_welcome(struct uplink *u, const struct wire_msg *m, int64_t received_us)

@@ -25,6 +25,9 @@ MUST_USE int uplink_start(
 bool uplink_drain(struct uplink *u, int64_t timeout_us);
 void uplink_stop(struct uplink *u); /* NULL is fine */
 
+/* Tests only, before uplink_start(): how long an answer may take, instead of what proto/limits.h says. */
+void uplink_test_timeouts(int64_t hello_us, int64_t upload_us, int64_t watch_us);
+
 enum uplink_state { UPLINK_DOWN, UPLINK_HELLO, UPLINK_UP, UPLINK_HELD };
 
 struct uplink_stats {

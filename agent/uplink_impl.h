@@ -61,6 +61,10 @@ struct uplink {
 	} while (0)
 
 /* uplink.c */
+struct uplink_timeouts {
+	_Atomic int64_t hello_us, upload_us, watch_us;
+};
+extern struct uplink_timeouts uplink_timeouts; /* changes in tests only */
 int64_t jittered(int64_t us); /* half of it to one and a half: no two agents come at the same moment */
 bool send_message(struct uplink *u, struct exchange *ex, const struct wire_msg *m, int64_t timeout_us);
 void heard(struct uplink *u, const struct wire_msg *m, int64_t sent_us, int64_t received_us);

@@ -54,7 +54,7 @@ static void start_upload(struct uplink *u, struct upload *up)
 		m.upload.clock_uncertainty_us = (uint64_t)uncertainty_us;
 	}
 	up->sent_boot_us = m.upload.sent_boot_us;
-	if (!send_message(u, up->ex, &m, UPLOAD_TIMEOUT_MS * US_PER_MS)) {
+	if (!send_message(u, up->ex, &m, uplink_timeouts.upload_us)) {
 		spool_drop(u->shared->spool,
 			up->b.position); /* no collector would ever take it; the log has said so */
 		up->active = false;
@@ -133,7 +133,7 @@ static void finish_upload(struct uplink *u, struct upload *up)
 		}
 	} else if (code == ERR_TIMEOUT) {
 		COUNT(u, timeouts);
-		if (received_us - u->heard_us >= UPLOAD_TIMEOUT_MS * US_PER_MS)
+		if (received_us - u->heard_us >= uplink_timeouts.upload_us)
 			redial(u, "silence");
 		else
 			retry_upload(up, jittered(BACKOFF_MIN_US));

@@ -347,6 +347,89 @@ static void test_nonsense_answers_are_survived(void **state)
 	assert_int_equal(fake_counts(w->fake).first_not_hello, 0);
 }
 
+/* ---- silence ---- */
+
+static void usual_timeouts(void)
+{
+	uplink_test_timeouts(10 * US_PER_S, UPLOAD_TIMEOUT_MS * US_PER_MS, WATCH_TIMEOUT_MS * US_PER_MS);
+}
+
+static void test_a_mute_collector_is_dialed_again(void **state)
+{
+	struct world *w = *state;
+	fake_on_hello(w->fake, FAKE_MUTE);
+	uplink_test_timeouts(100 * US_PER_MS, 10 * US_PER_S, 10 * US_PER_S);
+	start_uplink(w);
+	WAIT_FOR("another connection", fake_counts(w->fake).connections >= 2);
+	fake_on_hello(w->fake, FAKE_WELCOME);
+	wait_up(w);
+	usual_timeouts();
+}
+
+static void test_a_silent_upload_while_the_rest_is_alive_is_sent_again(void **state)
+{
+	struct world *w = *state;
+	uplink_test_timeouts(10 * US_PER_S, 600 * US_PER_MS, 10 * US_PER_S);
+	start_uplink(w);
+	wait_up(w);
+	fake_on_upload(w->fake, FAKE_SILENT);
+	put(w);
+	WAIT_FOR("it came", fake_counts(w->fake).uploads == 1);
+	fake_assign(w->fake, 2); /* the watch is answered meanwhile: the connection is good */
+	WAIT_FOR("watching on", fake_counts(w->fake).watches == 2);
+	fake_on_upload(w->fake, FAKE_ACK);
+	temp_wait_ms(300);
+	fake_assign(w->fake, 3);
+	WAIT_FOR("acknowledged", stats_of(w).acknowledged == 1);
+	assert_int_equal(fake_counts(w->fake).connections, 1);
+	assert_int_equal(check_bodies(w, seen, FAKE_SEEN_MAX), 2);
+	usual_timeouts();
+}
+
+static void test_silence_all_over_ends_the_connection(void **state)
+{
+	struct world *w = *state;
+	uplink_test_timeouts(10 * US_PER_S, 200 * US_PER_MS, 300 * US_PER_MS);
+	start_uplink(w);
+	wait_up(w);
+	fake_on_upload(
+		w->fake, FAKE_SILENT); /* as behind a dead NAT entry: no event from the network at all */
+	put(w);
+	WAIT_FOR("another connection", fake_counts(w->fake).connections >= 2);
+	fake_on_upload(w->fake, FAKE_ACK);
+	uplink_test_timeouts(10 * US_PER_S, 10 * US_PER_S, 10 * US_PER_S);
+	WAIT_FOR("acknowledged", stats_of(w).acknowledged == 1);
+	assert_true(stats_of(w).timeouts >= 1);
+	assert_int_equal(fake_counts(w->fake).first_not_hello, 0);
+	check_bodies(w, seen, FAKE_SEEN_MAX);
+	usual_timeouts();
+}
+
+static void test_what_lies_too_long_is_backlog_and_sent_once(void **state)
+{
+	struct world *w = *state;
+	start_uplink(w);
+	wait_up(w);
+	for (int i = 0; i < 20; i++) {
+		char body[32];
+		int n = snprintf(body, sizeof(body), "body of %" PRIu64, ++w->number);
+		struct spool_batch b = { .epoch = 4711,
+			.number = w->number,
+			.raw_size = 9,
+			.n_results = 3,
+			.boot_id = clock_boot_id(),
+			.sealed_boot_us = clock_boot_us() - 2 * LIVE_LAG_US,
+			.body = { body, (size_t)n } };
+		assert_int_equal(spool_put(w->shared.spool, &b, NULL), 0);
+	}
+	put(w);
+	WAIT_FOR("all acknowledged", stats_of(w).acknowledged == 21);
+	assert_int_equal(check_bodies(w, seen, FAKE_SEEN_MAX), 21);
+	assert_int_equal(spooled(w), 0);
+}
+
+/* ---- assignments, clock, drain ---- */
+
 static struct assign_set *taken(struct world *w)
 {
 	struct assign_set *s = NULL;
@@ -531,6 +614,10 @@ int main(void)
 		TEST(test_a_conflicting_identity_stays_and_blocks_nobody),
 		TEST(test_refused_for_good_is_given_up),
 		TEST(test_nonsense_answers_are_survived),
+		TEST(test_a_mute_collector_is_dialed_again),
+		TEST(test_a_silent_upload_while_the_rest_is_alive_is_sent_again),
+		TEST(test_silence_all_over_ends_the_connection),
+		TEST(test_what_lies_too_long_is_backlog_and_sent_once),
 		TEST(test_assignments_come_at_once_and_are_kept),
 		TEST(test_the_clocks_meet),
 		TEST(test_drain_sends_all_there_is),
