@@ -196,6 +196,8 @@ void progress_retire(struct engine *e, struct service *s, struct deploy *d)
 			curve_fini(c);
 	}
 	index_fini(&d->ix_curves);
+	free(d->advisories);
+	d->n_advisories = 0;
 	d->advisories = mem_new_array(s->n_endpoints, sizeof(*d->advisories));
 	for (uint32_t i = 0; i < s->n_endpoints; i++)
 		if (!endpoint_judges(s, i))

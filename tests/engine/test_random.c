@@ -14,7 +14,7 @@
 
 #define START_US INT64_C(1772359200000000)
 #define ENTRIES  400
-#define JOURNALS 16
+#define JOURNALS 10
 #define BATCH    20
 
 /* -- a journal from a seed -- */
@@ -410,7 +410,7 @@ static void hostile_bytes_do_no_harm(void **state)
 	size_t loaded = 0;
 	buf_init(&bytes, 1 << 26);
 	struct str good = snapshot_of(5, &bytes);
-	for (int round = 0; round < 1500; round++) {
+	for (int round = 0; round < 1000; round++) {
 		char *copy = str_dup(good);
 		struct engine *e = NULL;
 		size_t n = good.n;
