@@ -186,7 +186,7 @@ struct cell {
 struct link {
 	uint32_t cell, route, next_in_cell, next_in_route;
 	int64_t last_us;
-	uint32_t recent[3];       /* low bits of observed_at: the same result told twice counts once */
+	uint32_t recent[3]; /* marks of the last results: one told twice counts once */
 	uint32_t n_now, n_before; /* answers in this and the bucket before */
 	uint16_t bucket;
 	uint8_t fails; /* in a row, newest last */

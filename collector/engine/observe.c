@@ -10,6 +10,7 @@
 struct scratch { /* of one batch, by dictionary index */
 	uint32_t endpoint[BATCH_DICT_MAX], edge[BATCH_DICT_MAX], text[BATCH_DICT_MAX];
 	uint32_t value[BATCH_DICT_MAX], value_endpoint[BATCH_DICT_MAX];
+	uint64_t hash[BATCH_DICT_MAX]; /* 0: not asked for yet */
 	uint16_t order[BATCH_OBS_MAX], spare[BATCH_OBS_MAX];
 };
 
@@ -248,14 +249,29 @@ static void observe_origin(struct fold *f, struct seen *o)
 
 /* -- the edge path -- */
 
-static bool seen_before(struct link *l, int64_t at_us)
+static uint64_t word_hash(const struct fold *f, uint16_t word)
 {
-	uint32_t low = (uint32_t)at_us | 1; /* 0 marks an empty place */
+	struct scratch *x = f->e->scratch;
+	if (word && x->hash[word] == 0)
+		x->hash[word] = str_hash(batch_str(f->b, word)) | 1;
+	return word ? x->hash[word] : 0;
+}
+
+/* The same result told twice counts once. Two results of one moment may differ in anything else: an endpoint
+ * with several addresses is asked at each of them. */
+static bool seen_before(const struct fold *f, struct link *l, const struct seen *o)
+{
+	const struct obs *ob = o->o;
+	uint64_t h = (uint64_t)o->at_us * UINT64_C(0x9e3779b97f4a7c15) ^ word_hash(f, ob->version);
+	h = (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) ^ word_hash(f, ob->node) * 3 ^
+	    word_hash(f, ob->ip) * 5;
+	h ^= (uint64_t)(uint16_t)ob->status << 40 ^ (uint64_t)ob->fail << 32 ^ (uint32_t)ob->age_s;
+	uint32_t mark = (uint32_t)(h ^ h >> 32) | 1; /* 0 marks an empty place */
 	for (size_t i = 0; i < ARRAY_LEN(l->recent); i++)
-		if (l->recent[i] == low && at_us <= l->last_us)
+		if (l->recent[i] == mark && o->at_us <= l->last_us)
 			return true;
 	memmove(l->recent + 1, l->recent, sizeof(l->recent) - sizeof(l->recent[0]));
-	l->recent[0] = low;
+	l->recent[0] = mark;
 	return false;
 }
 
@@ -264,7 +280,9 @@ static bool seen_cell(struct fold *f, struct seen *o)
 {
 	struct service *s = f->s;
 	struct route *r = &s->routes[o->route];
-	if (o->result == RESULT_NO_ANSWER) {
+	bool names_edge =
+		batch_str(f->b, o->o->edge).n > 0 || (o->result != RESULT_NO_ANSWER && r->cell == NONE32);
+	if (o->result != RESULT_GOOD && !names_edge) {
 		o->cell = r->cell, o->link = r->link;
 		return o->cell != NONE32;
 	}
@@ -362,7 +380,7 @@ static void cell_good(struct fold *f, struct cell *c, struct seen *o)
 		t->broken = false;
 	(void)runs_add(&c->runs, o->value, o->at_us, broken);
 	if (c->trouble && c->trouble->draws) {
-		uint64_t node = str_hash(batch_str(f->b, ob->node));
+		uint64_t node = word_hash(f, ob->node);
 		int64_t cached_at = ob->age_s == OBS_AGE_NONE ? TIME_NONE : o->at_us - ob->age_s * US_PER_S;
 		draws_add(c, o->value, o->at_us, o->through, node, cached_at);
 	}
@@ -441,7 +459,7 @@ static void observe_edge(struct fold *f, struct seen *o)
 	}
 	struct cell *c = &s->cells[o->cell];
 	struct link *l = &s->links[o->link];
-	if (seen_before(l, o->at_us))
+	if (seen_before(f, l, o))
 		return;
 	r = &s->routes[o->route];
 	r->report_us = MAX(r->report_us, o->at_us);
@@ -542,7 +560,7 @@ void observe_fold(struct engine *e, const struct ev_observations *ev)
 	INVARIANT(b->n_dict <= BATCH_DICT_MAX && b->n_obs <= BATCH_OBS_MAX);
 	struct scratch *x = e->scratch;
 	for (size_t i = 0; i < b->n_dict; i++)
-		x->endpoint[i] = x->edge[i] = x->text[i] = x->value[i] = UNSEEN;
+		x->endpoint[i] = x->edge[i] = x->text[i] = x->value[i] = UNSEEN, x->hash[i] = 0;
 	f.agent = agent_get(e, b->agent);
 	if (b->region.n)
 		e->agents[f.agent].region = names_put(&e->names, b->region);

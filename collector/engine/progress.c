@@ -173,8 +173,11 @@ void progress_start(struct engine *e, uint32_t service, struct deploy *d)
 {
 	struct service *s = e->services[service];
 	for (size_t i = 0; i < s->n_cells; i++) {
-		s->cells[i].flags = 0;
-		s->cells[i].weight = WEIGHT_ONE;
+		struct cell *c = &s->cells[i];
+		c->flags = 0;
+		c->weight = WEIGHT_ONE;
+		if (c->trouble)
+			c->trouble->http_agents[0] = c->trouble->http_agents[1] = NONE32;
 	}
 	for (size_t i = 0; i < d->n_known; i++) {
 		s->cells[d->known[i].cell].flags = CELL_KNOWN;

@@ -126,6 +126,9 @@ static const struct story stories[] = {
 	{ "HTTP errors make a cell fail as well, and name their edge",
 		SHOP "every 10s 0s..30s see a1 fra v1\nevery 10s 40s..60s see a1 fra - status=502\n60s "
 		     "expect cell fra state=failing\n" },
+	{ "an error that names no edge counts for the edge last reached",
+		SHOP "every 10s 0s..30s see a1 fra v1\nevery 10s 40s..60s see a1 - - status=502\n"
+		     "60s expect cell fra state=failing\n60s expect nocell -\n" },
 	{ "an answer without a version is a failure",
 		SHOP "every 10s 0s..30s see a1 fra v1\nevery 10s 40s..60s see a1 fra -\n60s expect cell fra "
 		     "state=failing\n" },

@@ -47,6 +47,10 @@ static const struct story stories[] = {
 		     "v2\n31s see a1 fra v2 at=30s\n"
 		     "32s see a1 fra v2 at=10s\n32s expect cell fra converged=false\n40s see a1 fra v2\n40s "
 		     "expect cell fra converged=true\n" },
+	{ "two results of one moment that differ are two",
+		PAST "0s deploy v2 live=0s\n10s see a1 fra v2 node=n1\n10s see a1 fra v2 node=n2\n30s see a1 "
+		     "fra v2 node=n1\n"
+		     "30s expect cell fra converged=true\n" },
 	{ "a failure told twice counts once",
 		SHOP "0s see a1 fra v1\n10s see a1 fra - fail=timeout\n11s see a1 fra - fail=timeout "
 		     "at=10s\n20s see a1 fra - fail=timeout\n"
