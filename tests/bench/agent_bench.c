@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -260,8 +261,7 @@ int spool_put(struct spool *sp, const struct spool_batch *b, struct err *err)
 
 static void pause_ms(long ms)
 {
-	struct timespec t = { 0, ms * 1000000 };
-	(void)nanosleep(&t, NULL);
+	(void)poll(NULL, 0, (int)ms);
 }
 
 static struct assign_set *assignments(bool fresh)

@@ -33,6 +33,7 @@ struct fake {
 	struct answer answers[ANSWERS_MAX];
 	size_t n_answers;
 	struct buf requests;
+	struct buf seen; /* the test's own copy of them, made when it asks */
 };
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -162,6 +163,7 @@ struct fake *fake_start(void)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof(a);
 	buf_init(&f->requests, 16 * 1024 * 1024);
+	buf_init(&f->seen, 16 * 1024 * 1024);
 	pthread_mutex_init(&f->lock, NULL);
 	f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	INVARIANT(f->listener >= 0 && bind(f->listener, (struct sockaddr *)&a, sizeof(a)) == 0);
@@ -180,6 +182,7 @@ void fake_stop(struct fake *f)
 	close(f->listener), close(f->stop[0]), close(f->stop[1]);
 	pthread_mutex_destroy(&f->lock);
 	buf_fini(&f->requests);
+	buf_fini(&f->seen);
 	free(f);
 }
 
@@ -200,9 +203,10 @@ void fake_answer(struct fake *f, const char *method, const char *path, int statu
 const char *fake_requests(struct fake *f)
 {
 	pthread_mutex_lock(&f->lock);
-	const char *p = f->requests.p ? f->requests.p : "";
+	buf_clear(&f->seen);
+	buf_add_str(&f->seen, buf_str(&f->requests));
 	pthread_mutex_unlock(&f->lock);
-	return p;
+	return f->seen.p ? f->seen.p : "";
 }
 
 size_t fake_count(struct fake *f, const char *what)

@@ -2,6 +2,7 @@
 #ifndef TESTS_HTTP_FIXTURE_H
 #define TESTS_HTTP_FIXTURE_H
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static inline struct answer get(const char *target)
 	do {                                                                                                 \
 		int64_t until_ms_ = client_now_ms() + CLIENT_WAIT_MS;                                        \
 		while (!(cond) && client_now_ms() < until_ms_)                                               \
-			usleep(2000);                                                                        \
+			poll(NULL, 0, 2);                                                                       \
 		assert_true(cond);                                                                           \
 	} while (0)
 
