@@ -86,8 +86,8 @@ static bool is_failing(const struct engine *e, const struct service *s, uint32_t
 	return any;
 }
 
-/* An older version followed a newer one within the window, or among the last three. Old...old new...new is a
- * switch. */
+/* An older version followed a newer one within the window, or among the last three. Old...old new...new is
+ * a switch. */
 static bool is_mixed_version(struct engine *e, struct service *s, const struct cell *c, int64_t *ret_due)
 {
 	const struct run *v = runs_of(&c->runs);
@@ -99,9 +99,12 @@ static bool is_mixed_version(struct engine *e, struct service *s, const struct c
 		if (!in_window && behind >= 3)
 			return false;
 		value_judge(s, v[j].value, v[j].last_us, &older);
-		for (size_t i = j; i-- > 0 && newer.rank < 0;)
+		for (size_t i = j; i-- > 0 && newer.rank < 0;) {
 			value_judge(s, v[i].value, v[i].last_us, &newer);
-		if (older.label != LABEL_STALE || older.rank < 0 || newer.rank <= older.rank)
+			in_window = in_window && v[j].first_us - v[i].last_us <= s->window_us;
+		}
+		if (older.label != LABEL_STALE || older.rank < 0 || newer.rank <= older.rank ||
+			(!in_window && behind >= 3))
 			continue;
 		if (in_window)
 			*ret_due = MIN(*ret_due, engine_due(e, v[j].first_us, s->window_us));

@@ -55,8 +55,8 @@ static void deploy_step(
 	free(d->reason);
 	d->reason = text_dup(reason);
 	s->progress = true;
-	struct deploy_change c = { engine_next_key(e), e->now_us, text_str(d->id), service_name(e, s),
-		text_str(d->version), from, to, reason };
+	struct deploy_change c = { engine_next_key(e), e->now_us, str_of(d->id), service_name(e, s),
+		str_of(d->version), from, to, reason };
 	if (e->sink.on_deploy)
 		e->sink.on_deploy(e->sink.ctx, &c);
 }
@@ -268,14 +268,16 @@ void deploy_arm(struct engine *e, uint32_t service, struct deploy *d)
 		d->told_live_us != TIME_NONE ? d->told_live_us : engine_due(e, d->started_us, s->grace_us));
 }
 
-void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev)
+void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev, int64_t at_us)
 {
 	uint32_t service;
 	struct deploy *d = deploy_find(e, ev->id, &service);
 	struct service *s = e->services[service];
 	if (ev->aborted && !d->left) {
 		d->left = true;
-		d->end_us = MAX(e->now_us, d->started_us);
+		/* its version is stale from when it was cancelled, not from when that was heard */
+		bool told = at_us != TIME_NONE && at_us <= e->now_us;
+		d->end_us = MAX(told ? at_us : e->now_us, d->started_us);
 		deploy_step(e, service, d, EVENT_CANCELLED, STR("it was cancelled"));
 		ledger_rebuild(e, service);
 		return;
@@ -405,7 +407,7 @@ static void reason_for_data(const struct service *s, const struct deploy *d, str
 		buf_addf(why, "fewer than %" PRId64 " agents reported lately", s->min_agents);
 }
 
-void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d)
+static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d)
 {
 	struct service *s = e->services[service];
 	const struct curve *c = &d->curves[0];

@@ -233,7 +233,7 @@ static void engine_apply(struct engine *e, const struct event *ev)
 		deploy_fold(e, &ev->deploy);
 		break;
 	case EV_DEPLOY_PATCH:
-		deploy_patch_fold(e, &ev->deploy_patch);
+		deploy_patch_fold(e, &ev->deploy_patch, ev->at_us);
 		break;
 	case EV_PURGE:
 		purge_fold(e, &ev->purge);
@@ -282,7 +282,7 @@ static void engine_tell_progress(struct engine *e)
 	for (size_t i = 0; i < e->n_services; i++) {
 		struct service *s = e->services[i];
 		if (s->progress && s->tracked && e->sink.on_progress)
-			e->sink.on_progress(e->sink.ctx, text_str(s->tracked->id));
+			e->sink.on_progress(e->sink.ctx, str_of(s->tracked->id));
 		s->progress = false;
 	}
 }

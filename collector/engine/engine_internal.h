@@ -186,7 +186,7 @@ struct cell {
 struct link {
 	uint32_t cell, route, next_in_cell, next_in_route;
 	int64_t last_us;
-	uint32_t recent[3]; /* marks of the last results: one told twice counts once */
+	uint32_t recent[3];       /* marks of the last results: one told twice counts once */
 	uint32_t n_now, n_before; /* answers in this and the bucket before */
 	uint16_t bucket;
 	uint8_t fails; /* in a row, newest last */
@@ -396,10 +396,6 @@ void engine_down(struct engine *e, int64_t from_us, int64_t to_us);
 /* engine.c */
 bool time_is_sane(int64_t at_us); /* TIME_NONE, or between 1970 and 9999 */
 char *text_dup(struct str s);     /* NULL for the empty string */
-static inline struct str text_str(const char *z)
-{
-	return str_of(z);
-}
 struct service *service_find(const struct engine *e, struct str name, uint32_t *ret_index);
 struct str service_name(const struct engine *e, const struct service *s);
 void engine_settle(struct engine *e, uint32_t service);
@@ -438,8 +434,8 @@ struct str deploy_value_at(const struct service *s, const struct deploy *d, uint
 struct str service_expected(const struct service *s, uint32_t endpoint);
 bool endpoint_judges(const struct service *s, uint32_t endpoint);
 void ledger_rebuild(struct engine *e, uint32_t service);
-void ledger_derive(
-	struct service *s); /* order, spans, which endpoints judge: all that follows from the deploys alone */
+/* Order, spans, which endpoints judge: all that follows from the deploys alone. */
+void ledger_derive(struct service *s);
 const struct deploy *ledger_current(const struct service *s);
 /* Learned values and observed live_at, from what the origin and uncached answers gave. */
 bool ledger_learn(struct service *s);
@@ -452,8 +448,7 @@ void scratch_free(struct scratch *x);
 uint32_t link_count(const struct link *l, int64_t now_us);
 
 /* cell.c */
-/* State and progress anew from what the cell holds; says what changed. at_us and late go into the transition.
- */
+/* State and progress anew from what the cell holds; says what changed. at_us and late are the transition's. */
 void cell_refresh(struct engine *e, uint32_t service, uint32_t cell, int64_t at_us, bool late);
 void cells_refresh(struct engine *e, uint32_t service, int64_t at_us); /* after the ledger changed */
 void cell_timer(struct engine *e, uint32_t service, uint32_t cell);
@@ -490,10 +485,9 @@ enum verdict verdict_after(enum verdict from, enum verdict_event on);
 int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err *err);
 int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev, struct err *err);
 void deploy_fold(struct engine *e, const struct ev_deploy *ev);
-void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev);
+void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev, int64_t at_us);
 void deploy_free(struct deploy *d);
 void deploy_try_live(struct engine *e, uint32_t service, struct deploy *d);
-void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d);
 void deploy_evaluate(struct engine *e, uint32_t service);
 void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool http_error, uint32_t agent);
 void deploy_arm(struct engine *e, uint32_t service, struct deploy *d);
@@ -507,8 +501,8 @@ void progress_start(struct engine *e, uint32_t service, struct deploy *d);
 void progress_restart(struct engine *e, uint32_t service); /* live_at or the judged endpoints changed */
 void progress_retire(struct engine *e, struct service *s, struct deploy *d);
 void progress_note_known(struct engine *e, struct service *s, struct deploy *d);
-void progress_sum(
-	struct engine *e, struct service *s); /* the tracked deploy's sums from what its cells say */
+/* The tracked deploy's sums from what its cells say. */
+void progress_sum(struct engine *e, struct service *s);
 
 /* propagation.c */
 size_t hist_bin(int64_t us, bool up); /* up: the bin whose end is the first at or after us */

@@ -24,12 +24,12 @@ struct str deploy_value_at(const struct service *s, const struct deploy *d, uint
 	const struct endpoint *ep = &s->endpoints[endpoint];
 	for (size_t i = 0; i < d->n_values; i++)
 		if (d->values[i].endpoint == ep->id)
-			return text_str(d->values[i].text);
+			return str_of(d->values[i].text);
 	if (!ep->learned)
-		return text_str(d->version);
+		return str_of(d->version);
 	for (size_t i = 0; i < d->n_learned; i++)
 		if (d->learned[i].endpoint == ep->id)
-			return text_str(d->learned[i].text);
+			return str_of(d->learned[i].text);
 	return STR_NONE;
 }
 
@@ -50,7 +50,7 @@ static bool deploy_matches(
 	if (deploy_has_own_value(s, d, endpoint))
 		return false;
 	for (size_t i = 0; i < d->n_aliases; i++)
-		if (text_matches(kind, text, text_str(d->aliases[i])))
+		if (text_matches(kind, text, str_of(d->aliases[i])))
 			return true;
 	return false;
 }

@@ -156,7 +156,7 @@ static void service_endpoints(struct engine *e, uint32_t service, const struct e
 		const struct ev_endpoint *in = &ev->endpoints[i];
 		uint32_t old = endpoint_find(e, s, in->id);
 		/* another URL is another cache key: what was seen at the old one says nothing about it */
-		if (old != NONE32 && str_eq(text_str(s->endpoints[old].url), in->url)) {
+		if (old != NONE32 && str_eq(str_of(s->endpoints[old].url), in->url)) {
 			eps[i].origin = s->endpoints[old].origin, eps[i].through = s->endpoints[old].through;
 			runs_init(&s->endpoints[old].origin), runs_init(&s->endpoints[old].through);
 			map[old] = i;

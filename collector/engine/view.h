@@ -11,15 +11,18 @@ struct cell_filter { /* empty fields match all */
 	size_t limit;     /* 0: no limit */
 };
 /* [ {"service","endpoint","edge","vendor","pop","state","version","expected","staleness_s","stale_since","behind","cause",
- *    "cached_at","age_s","ttl_s","eta","cache","last_seen","agents":[names],"regions":[...],"converged","share":{...}|absent}, ... ]
- * in the order service, endpoint, edge. *ret_next is empty on the last page, else the cursor, at most 1 KiB. */
+ *    "cached_at","age_s","ttl_s","eta","cache","tiers":[words, nearest first],"last_seen","first_seen","agents":[names],
+ *    "regions":[...],"converged","share":{"draws","versions":[{"version","error","draws","share","low","high"}]}|absent}, ... ]
+ * in the order service, endpoint, edge. Staleness is as of when it was seen last. share: of a mixed cell, with its 95 % interval.
+ * *ret_next is empty on the last page, else the cursor, at most 1 KiB. */
 MUST_USE int view_cells(const struct engine *e, const struct cell_filter *f, struct buf *out, struct buf *ret_next, struct err *err);
 /* One cell's object; ERR_NOT_FOUND. */
 MUST_USE int view_cell(const struct engine *e, struct str service, struct str endpoint, struct str edge, struct buf *out, struct err *err);
-/* {"id","service","version","verdict","reason","cause","causes":{},"unexplained","layers":{...},"started_at","live_at","live_source",
+/* {"id","service","version","verdict","reason","cause","causes":{},"unexplained","layers":{"edge":"pass",..},"started_at","live_at","live_source",
  *  "decided_at","propagation":{"known","observed","converged","converged_share","coverage","t50_s":[lo,hi],"t90_s","t95_s","t99_s",
  *  "t100_s","by":{"endpoint":{..},"vendor":{..},"region":{..}}},"unobserved":[{endpoint,edge}..],"not_fresh":[cells..at most 100],
- *  "advisories":[..],"next":[..],"source","revision"} */
+ *  "advisories":[{"code","endpoint"?,"text"}..],"next":[..],"source","revision","digest"}
+ * T is of the observed cells' weight; lists of cells are of the current deploy only, later its sums remain. */
 MUST_USE int view_deploy(const struct engine *e, struct str id, struct buf *out, struct err *err);
 /* [ deploy summaries, newest first ]: service and version empty match all. */
 void view_deploys(const struct engine *e, struct str service, struct str version, struct str after, size_t limit, struct buf *out,

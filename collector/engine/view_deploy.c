@@ -253,9 +253,7 @@ static void add_next(const struct engine *e, const struct service *s, const stru
 	buf_init(&say, 4096);
 	switch ((enum verdict)d->verdict) {
 	case VERDICT_PENDING:
-		buf_addf(&say,
-			"tell when all of the origin serves it: PATCH /api/v1/deploys/%s {\"live_at\": ...}",
-			d->id);
+		buf_addf(&say, "tidemark deploy --live %s", d->id); /* once all of the origin serves it */
 		break;
 	case VERDICT_CONVERGING:
 		buf_addf(&say, "tidemark verify %.*s --version %s", STR_ARG(name), d->version);

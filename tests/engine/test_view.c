@@ -434,6 +434,33 @@ static void everything_is_one_document(void **state)
 	engine_free(e);
 }
 
+/* The oldest settled deploys are forgotten, and then their versions are unknown. */
+static void deploys_are_capped(void **state)
+{
+	(void)state;
+	struct engine *e = world(), *loaded = NULL;
+	struct buf bytes, next;
+	char id[16], first[16];
+	struct err err;
+	for (int i = 0; i < 700; i++) {
+		snprintf(id, sizeof(id), "n%d", i);
+		tell_deploy(e, "shop", id, id, 10 + i);
+	}
+	tell_seen(e, "shop", "a1", "eu", "v", "x:fra", "n699", 720);
+	buf_init(&bytes, 1 << 26), buf_init(&next, 1024);
+	assert_int_equal(deploys(e, STR("shop"), STR_NONE, STR_NONE, 0, &next, first), 500);
+	assert_string_equal(first, "n699");
+	enum verdict v;
+	assert_int_equal(view_verdict(e, STR("n3"), &v, NULL), ERR_NOT_FOUND);
+	assert_int_equal(view_verdict(e, STR("n250"), &v, NULL), 0);
+	assert_int_equal(v, VERDICT_SUPERSEDED);
+	engine_save(e, &bytes);
+	assert_int_equal(engine_load(buf_str(&bytes), NULL, &loaded, &err), 0);
+	assert_int_equal(deploys(loaded, STR("shop"), STR_NONE, STR_NONE, 0, &next, first), 500);
+	buf_fini(&bytes), buf_fini(&next);
+	engine_free(e), engine_free(loaded);
+}
+
 /* What is refused, and by what name. */
 static void entries_that_make_no_sense_are_refused(void **state)
 {
@@ -540,6 +567,7 @@ int main(void)
 		cmocka_unit_test(curves_rise_to_the_share_that_converged),
 		cmocka_unit_test(services_are_counted),
 		cmocka_unit_test(purges_and_agents_are_as_told),
+		cmocka_unit_test(deploys_are_capped),
 		cmocka_unit_test(everything_is_one_document),
 		cmocka_unit_test(entries_that_make_no_sense_are_refused),
 	};
