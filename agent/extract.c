@@ -1,9 +1,9 @@
 #include "agent/extract.h"
 
-#include <regex.h>
 #include <stdlib.h>
 
 #include "agent/json_find.h"
+#include "base/pattern.h"
 #include "base/sha256.h"
 
 #define EXTRACTOR_MAGIC 0x78740a01u
@@ -11,9 +11,8 @@
 struct extractor {
 	uint32_t magic;
 	enum extract_kind kind;
-	char *arg; /* NULL for the kinds without */
-	regex_t re;
-	bool has_re;
+	char *arg;               /* NULL for the kinds without */
+	struct pattern *pattern; /* EXTRACT_REGEX */
 };
 
 static const char *const kind_names[] = {
@@ -28,59 +27,6 @@ static const char *const kind_names[] = {
 const char *extract_kind_name(enum extract_kind k)
 {
 	return k < EXTRACT_COUNT ? kind_names[k] : "unknown";
-}
-
-/* What the matcher of the C library would take badly: back references cost exponential time, repeats are
- * unrolled, and \d is an ordinary d, so that an expression would quietly never match. */
-static int regex_check(struct str re, struct err *err)
-{
-	int64_t product = 1;
-	if (re.n == 0 || re.n > EXTRACT_REGEX_MAX)
-		return err_set(err, ERR_TOO_BIG, "the expression has %zu bytes, 1 to %d are allowed", re.n,
-			EXTRACT_REGEX_MAX);
-	for (size_t i = 0; i < re.n; i++) {
-		char c = re.p[i];
-		if (c == '\0')
-			return err_set(err, ERR_SYNTAX, "a NUL in the expression");
-		if (c == '\\' && ++i < re.n) {
-			if (re.p[i] >= '1' && re.p[i] <= '9')
-				return err_set(err, ERR_UNSUPPORTED,
-					"'\\%c' refers back, which is not supported", re.p[i]);
-			if (re.p[i] == 'd' || re.p[i] == 'D')
-				return err_set(err, ERR_UNSUPPORTED,
-					"'\\%c' is not known to POSIX expressions: write [0-9] or [^0-9]",
-					re.p[i]);
-			continue;
-		}
-		if (c != '{')
-			continue;
-		int64_t n = 0, most = 0;
-		for (i++; i < re.n && re.p[i] != '}'; i++) {
-			n = re.p[i] >= '0' && re.p[i] <= '9' ? MIN(n * 10 + (re.p[i] - '0'), INT64_C(1000000))
-							     : 0;
-			most = MAX(most, n);
-		}
-		product *= MAX(most, 1);
-		if (product > EXTRACT_REPEATS_MAX)
-			return err_set(err, ERR_TOO_BIG, "the expression's repeats multiply to over %d",
-				EXTRACT_REPEATS_MAX);
-	}
-	return 0;
-}
-
-static int regex_make(struct extractor *x, struct str arg, struct err *err)
-{
-	char why[128];
-	int rc = regex_check(arg, err);
-	if (rc < 0)
-		return rc;
-	rc = regcomp(&x->re, x->arg, REG_EXTENDED | REG_NEWLINE);
-	if (rc != 0) {
-		(void)regerror(rc, &x->re, why, sizeof(why)); /* cut at worst */
-		return err_set(err, ERR_SYNTAX, "the expression '%s' does not compile: %s", x->arg, why);
-	}
-	x->has_re = true;
-	return 0;
 }
 
 static int header_check(struct str name, struct err *err)
@@ -110,7 +56,7 @@ int extractor_new(enum extract_kind kind, struct str arg, struct extractor **ret
 		rc = header_check(arg, err);
 		break;
 	case EXTRACT_REGEX:
-		rc = regex_make(x, arg, err);
+		rc = pattern_new(arg, &x->pattern, err);
 		break;
 	case EXTRACT_ETAG:
 	case EXTRACT_LAST_MODIFIED:
@@ -134,8 +80,7 @@ void extractor_free(struct extractor *x)
 	if (x == NULL)
 		return;
 	INVARIANT(x->magic == EXTRACTOR_MAGIC);
-	if (x->has_re)
-		regfree(&x->re);
+	pattern_free(x->pattern);
 	free(x->arg);
 	free(x);
 }
@@ -220,15 +165,13 @@ static bool from_header(const char *name, const struct headers *h, struct extrac
 
 static bool from_regex(const struct extractor *x, struct str body, struct extracted *ret, struct err *err)
 {
-	regmatch_t m[2] = { { 0, (regoff_t)body.n }, { -1, -1 } };
-	size_t which = x->re.re_nsub > 0 ? 1 : 0;
-	/* REG_STARTEND: the length counts, so that a NUL in the body neither ends nor hides anything */
-	if (regexec(&x->re, body.p, ARRAY_LEN(m), m, REG_STARTEND) != 0 || m[which].rm_so < 0) {
-		(void)err_set(err, ERR_NOT_FOUND, "the expression matches nothing in %zu bytes", body.n);
+	struct str match;
+	if (!pattern_search(x->pattern, str_first(body, EXTRACT_REGEX_BODY_MAX), &match)) {
+		(void)err_set(err, ERR_NOT_FOUND, "the expression matches nothing in %zu bytes",
+			MIN(body.n, (size_t)EXTRACT_REGEX_BODY_MAX));
 		return false;
 	}
-	return take((struct str){ body.p + m[which].rm_so, (size_t)(m[which].rm_eo - m[which].rm_so) }, ret,
-		"the match", err);
+	return take(match, ret, "the match", err);
 }
 
 bool extract(const struct extractor *x, const struct headers *h, struct str body, struct extracted *ret,

@@ -8,8 +8,8 @@
 #include "base/cdn/cdn.h"
 #include "proto/wire.h"
 
-#define EXTRACT_REGEX_MAX   512   /* bytes of an expression */
-#define EXTRACT_REPEATS_MAX 10000 /* product of its {n,m} bounds: the matcher unrolls them */
+#define EXTRACT_REGEX_BODY_MAX                                                                               \
+	(512 * 1024) /* an expression looks at so much of a body: see pattern.h for what it knows */
 
 struct extractor;
 

@@ -1,8 +1,8 @@
 /* service_conf.c - see collector_conf.h: the list of services. */
 #include <ctype.h>
-#include <regex.h>
 #include <stdio.h>
 
+#include "base/pattern.h"
 #include "collector/collector_conf_parts.h"
 
 #define ID_MAX 128 /* of an endpoint; it is part of URLs of the API */
@@ -76,7 +76,7 @@ static const struct conf_field cdn_fields[] = {
 	  .says = "a fresh connection for each probe (the default), or a kept one" },                        \
 	{ IN(part, probe.ip, "ip", CONF_ENUM), .words = ip_words, .dflt = "as_service",                      \
 	  .says = "IP version: 4, 6 or any (the default)" },                                                 \
-	{ IN(part, probe.redirects, "redirects", CONF_INT), .min = "-1", .max = "10", .dflt = "-1",          \
+	{ IN(part, probe.redirects, "redirects", CONF_INT), .min = "-1", .max = "5", .dflt = "-1",           \
 	  .says = "redirects to follow on the same host; default none" },                                    \
 	{ IN(part, probe.max_body, "max_body", CONF_SIZE), .max = "8MiB", .dflt = "0",                       \
 	  .says = "largest answer; default 256KiB" },                                                        \
@@ -181,16 +181,13 @@ static int from_read(
 static int regex_check(
 	struct collector_conf *c, const struct conf_node *at, const char *text, struct err *err)
 {
-	regex_t re;
-	char why[128];
-	int rc = regcomp(&re, text, REG_EXTENDED);
-	if (rc != 0) {
-		(void)regerror(rc, &re, why, sizeof(why)); /* its length does not matter: it is cut */
-		return conf_error(c->file, at, err, ERR_SYNTAX, "not a regular expression: %s", why);
-	}
-	size_t groups = re.re_nsub;
-	regfree(&re);
-	if (groups == 0)
+	struct pattern *p;
+	struct err why;
+	if (pattern_new(str_of(text), &p, &why) < 0) /* as the agents read it */
+		return conf_error(c->file, at, err, ERR_SYNTAX, "not a regular expression: %s", why.text);
+	bool grouped = pattern_has_group(p);
+	pattern_free(p);
+	if (!grouped)
 		return conf_error(c->file, at, err, ERR_NONSENSE, "want a group '( )' around the version");
 	return 0;
 }

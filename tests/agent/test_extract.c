@@ -188,10 +188,7 @@ static void extractors_that_cannot_be(void **state)
 		{ "a header name with a line break", EXTRACT_HEADER, "X\r\nY" },
 		{ "an expression that does not compile", EXTRACT_REGEX, "(" },
 		{ "no expression", EXTRACT_REGEX, "" },
-		{ "a back reference, which can take for ever", EXTRACT_REGEX, "(a*)\\1" },
-		{ "\\d, which would match a d", EXTRACT_REGEX, "v\\d+" },
-		{ "repeats of repeats", EXTRACT_REGEX, "((a{1,255}){1,255}){1,255}" },
-		{ "a repeat beyond all bounds", EXTRACT_REGEX, "a{99999999999999999999}" },
+		{ "an expression that grows without bounds", EXTRACT_REGEX, "((a{1,255}){1,255}){1,255}" },
 		{ "a kind from the future", (enum extract_kind)17, "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -101,7 +101,7 @@ static const struct {
 		"c.yaml:1:31: want a group '( )' around the version" },
 	{ "a regex that is none",
 		"services: [{name: a, version: {regex: '('}, endpoints: [{url: 'http://a/'}]}]\n",
-		"c.yaml:1:31: not a regular expression: Unmatched ( or \\(" },
+		"c.yaml:1:31: not a regular expression: the expression at byte 2: a '(' without its ')'" },
 	{ "two services of one name",
 		ONE "- name: shop\n  version: etag\n  endpoints: [{url: 'http://a/'}]\n",
 		"c.yaml:6:3: two services are called 'shop'" },
@@ -284,6 +284,10 @@ static void test_the_reference_names_every_key_once(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (!strstr(out.p, keys[i]))
 			fail_msg("%s is not in the reference:\n%s", keys[i], out.p);
+	struct str rest = buf_str(&out);
+	for (struct str line; str_cut(&rest, '\n', &line);)
+		if (line.n > 80)
+			fail_msg("wider than a terminal: %.*s", STR_ARG(line));
 	buf_fini(&out);
 }
 

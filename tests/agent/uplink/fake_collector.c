@@ -38,7 +38,7 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	struct fake *f = arg;
 	pthread_mutex_lock(&f->lock);
 	for (size_t i = 0; i < ARRAY_LEN(f->pipes); i++) {
-		if (event == NNG_PIPE_EV_ADD_POST && f->pipes[i] == 0) {
+		if (event == NNG_PIPE_EV_ADD_PRE && f->pipes[i] == 0) {
 			f->pipes[i] = nng_pipe_id(pipe);
 			f->greeted[i] = false;
 			f->counts.connections++;
@@ -244,7 +244,7 @@ struct fake *fake_start(const char *url, const char *cert, const char *key)
 	f->generation = 1;
 	pthread_mutex_init(&f->lock, NULL);
 	INVARIANT(nng_rep0_open_raw(&f->socket) == 0);
-	INVARIANT(nng_pipe_notify(f->socket, NNG_PIPE_EV_ADD_POST, on_pipe, f) == 0);
+	INVARIANT(nng_pipe_notify(f->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, f) == 0);
 	INVARIANT(nng_pipe_notify(f->socket, NNG_PIPE_EV_REM_POST, on_pipe, f) == 0);
 	INVARIANT(nng_listener_create(&f->listener, f->socket, url) == 0);
 	if (cert) {

@@ -298,6 +298,37 @@ static void test_a_directory_that_cannot_be(void **state)
 	assert_null(sp);
 }
 
+/* Whoever works back from the end and on from the end has seen all: nothing turns up behind their back, on
+ * the older side. */
+static void test_nothing_new_turns_up_below_the_end(void **state)
+{
+	static uint64_t numbers[2000];
+	struct spool *sp = open_ok(*state, &roomy);
+	uint64_t number = 0;
+	for (int round = 0; round < 50; round++) {
+		struct spool_batch b;
+		struct buf body;
+		size_t before = 0, after = 0;
+		for (int i = 0; i < 5; i++)
+			put(sp, ++number, 100); /* waits for the disk */
+		int64_t end = spool_end(sp);
+		buf_init(&body, BATCH_PACKED_MAX);
+		for (int64_t at = end; spool_next(sp, SPOOL_OLDER, at, &b, &body, NULL) == 0; at = b.position)
+			before++;
+		flush_ok(sp);
+		for (int64_t at = end; spool_next(sp, SPOOL_OLDER, at, &b, &body, NULL) == 0; at = b.position)
+			after++;
+		assert_int_equal(before, after);
+		for (int64_t at = end - 1; spool_next(sp, SPOOL_NEWER, at, &b, &body, NULL) == 0;
+			at = b.position)
+			after++;
+		assert_int_equal(after, number);
+		buf_fini(&body);
+	}
+	assert_int_equal(read_all(sp, SPOOL_NEWER, numbers, ARRAY_LEN(numbers)), number);
+	spool_close(sp);
+}
+
 /* ---- kill -9 ---- */
 
 /* Puts batches for ever, and tells which of them the spool has shown; every fourth is acknowledged. */
@@ -498,6 +529,7 @@ int main(void)
 		TEST(test_one_agent_for_one_directory),
 		TEST(test_a_damaged_file_is_set_aside),
 		TEST(test_a_directory_that_cannot_be),
+		TEST(test_nothing_new_turns_up_below_the_end),
 		TEST(test_kill_9_loses_nothing_that_was_shown),
 		TEST(test_one_puts_another_takes),
 		TEST(test_a_full_disk_stops_nothing),
