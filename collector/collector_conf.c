@@ -74,12 +74,12 @@ static const struct conf_field http_tls_fields[] = {
 static const struct conf_field http_fields[] = {
 	{ AT(http_part, tokens, CONF_NODE),
 	  .says = "list of {name, scopes: [read, deploy, admin], token or token_file}; none: loopback only" },
-	{ AT(http_part, open_status, CONF_BOOL), .dflt = "off", .says = "status feeds and badges need no token" },
+	{ AT(http_part, open_status, CONF_BOOL), .dflt = "off", .says = "status feeds need no token" },
 	{ AT(http_part, tls, CONF_MAP), .sub = http_tls_fields, .says = "HTTPS without a proxy in front" },
 	{ END },
 };
 static const struct conf_field status_fields[] = {
-	{ AT(status_part, name, CONF_STR), .dflt = "tidemark", .says = "title of the status page" },
+	{ AT(status_part, name, CONF_STR), .dflt = "tidemark", .says = "the name in the status feeds" },
 	{ AT(status_part, url, CONF_STR), .says = "its public address; default: the listen address" },
 	{ END },
 };
