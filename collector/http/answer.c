@@ -86,9 +86,9 @@ void answer_problem(struct request *r, int status, const char *code, const char 
 		buf_add_key(&r->out, "pointer");
 		buf_add_json(&r->out, pointer);
 	}
-	if (r->path.n) {
+	if (r->path.n) { /* as it was sent: what the path was matched from is decoded in place */
 		buf_add_key(&r->out, "instance");
-		buf_add_json(&r->out, r->path);
+		buf_add_json(&r->out, (struct str){ r->uri + (r->path.p - r->text), r->path.n });
 	}
 	buf_addf(&r->out, "}\n");
 	r->status = status;

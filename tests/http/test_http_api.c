@@ -105,6 +105,8 @@ static void addresses(void **state)
 			"bad_target" },
 		{ "an escape cut short", "GET", "/api/v1/deploys/%4", NULL, NULL, 400, "bad_target" },
 		{ "a NUL in the path", "GET", "/api/v1/deploys/a%00b", NULL, NULL, 400, "bad_target" },
+		{ "an error names the address as it was sent", "GET", "/api/v1/deploys/..%2f..%2fetc", NULL, NULL,
+			404, "\"instance\":\"/api/v1/deploys/..%2f..%2fetc\"" },
 		{ "no UTF-8 in the path", "GET", "/api/v1/deploys/%ff%fe", NULL, NULL, 400, "bad_target" },
 		{ "a broken escape in the query", "GET", "/api/v1/cells?service=%", NULL, NULL, 400,
 			"bad_target" },
