@@ -225,6 +225,8 @@ static void read_deploy(struct fields *f, struct event *ev)
 	field_time(f, "live_at", &d->live_at_us);
 	field_texts(f, "aliases", OBS_VERSION_MAX, &d->aliases, &d->n_aliases);
 	read_values(f, d);
+	if (d->version.n && str_trim(d->version).n == 0) /* nothing an edge serves would ever be it */
+		field_fail(f, "version", ERR_NONSENSE, "is blank");
 	if (d->started_at_us == TIME_NONE)
 		d->started_at_us = d->live_at_us == TIME_NONE ? ev->at_us : MIN(ev->at_us, d->live_at_us);
 	else if (d->live_at_us != TIME_NONE && d->live_at_us < d->started_at_us)

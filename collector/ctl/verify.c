@@ -358,7 +358,7 @@ static void verify_defaults(void *options)
 static int verify_run(struct ctl *c, void *options, const struct texts *args)
 {
 	const struct verify_options *o = options;
-	if (o->version == NULL)
+	if (str_trim(str_of(o->version)).n == 0)
 		return ctl_usage(
 			"verify: --version V is missing: usage: tidemark verify %s", cmd_verify.usage);
 	if (!str_is_utf8(str_of(o->version)) || !str_is_utf8(str_of(args->p[0])))

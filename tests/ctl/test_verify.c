@@ -321,6 +321,9 @@ static void a_wrong_command_line_is_2(void **state)
 	run_client(&r, f, false, NULL, ARGS("verify", "--version", "v2"));
 	assert_int_equal(r.code, 2);
 	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("verify", "shop", "--version", " ")); /* it would wait for nothing */
+	assert_int_equal(r.code, 2);
+	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("verify", "shop", "pay", "--version", "v2"));
 	assert_int_equal(r.code, 2);
 	must_contain("two services", r.err.p, "'pay' is one too many");
