@@ -167,7 +167,7 @@ static int command_run(struct ctl *c, const struct command *cmd, int argc, char 
 	return code;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct ctl c = { 0 };
 	struct texts none = { 0 };
@@ -187,5 +187,18 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	code = command_run(&c, cmd, argc - 2 - used, argv + 2 + used);
 	api_free(c.api);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	int code = run(argc, argv);
+	/* a full disk behind a redirection: an answer nobody has is no success. Any other verdict keeps its
+	 * code. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "tidemark: cannot write the answer: %s\n", strerror(errno));
+		if (code == EXIT_OK)
+			code = EXIT_FAILED;
+	}
 	return code;
 }

@@ -1,6 +1,8 @@
 /* deploy, purge, agents, status, edges: what they send, what they show, how they fail. */
 #include "ctl_test.h"
 
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -494,6 +496,21 @@ static void help_is_for_every_command(void **state)
 	run_fini(&r);
 }
 
+/* A token that is shown once and then lost in a full disk must not look like a success. */
+static void an_answer_nobody_has_is_no_success(void **state)
+{
+	static const char *const lines[] = { TIDEMARK_PROGRAM " --version >/dev/full 2>/dev/null",
+		TIDEMARK_PROGRAM " --help >/dev/full 2>/dev/null" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		int status = system(lines[i]);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) != 1)
+			fail_msg("%s: exit %d", lines[i], WEXITSTATUS(status));
+	}
+	assert_int_equal(system(TIDEMARK_PROGRAM " --version >/dev/null"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_token_comes_from_a_file_and_beats_the_environment),
 		cmocka_unit_test(answers_that_are_no_http_are_survived),
 		cmocka_unit_test(help_is_for_every_command),
+		cmocka_unit_test(an_answer_nobody_has_is_no_success),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
