@@ -63,7 +63,7 @@ int conf_error(const struct conf *c, const struct conf_node *n, struct err *err,
 /* A relative path in a file means: from the folder of that file. Owned by the conf, or path itself. */
 const char *conf_path(struct conf *c, const char *path);
 
-/* The reference of these fields as lines "key  type  default  says", for --help and the README. */
+/* The reference of these fields: a line "key: type, default", and what it is for below it. At most 80 columns, for --help. */
 void conf_describe(const struct conf_field *fields, const char *prefix, struct buf *out);
 
 #endif

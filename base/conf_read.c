@@ -467,6 +467,27 @@ static void describe_values(const struct conf_field *f, struct buf *out)
 		buf_addf(out, " up to %s", f->max);
 }
 
+#define DESCRIBE_WIDTH  80
+#define DESCRIBE_INDENT 4
+
+/* A sentence below its key, broken where a terminal would. */
+static void describe_says(struct str says, struct buf *out)
+{
+	size_t column = 0;
+	for (struct str word; str_cut(&says, ' ', &word);) {
+		if (column > 0 && column + 1 + word.n < DESCRIBE_WIDTH) {
+			buf_addf(out, " %.*s", STR_ARG(word));
+			column += 1 + word.n;
+		} else {
+			buf_addf(
+				out, "%s%*s%.*s", column > 0 ? "\n" : "", DESCRIBE_INDENT, "", STR_ARG(word));
+			column = DESCRIBE_INDENT + word.n;
+		}
+	}
+	if (column > 0)
+		buf_add_char(out, '\n');
+}
+
 void conf_describe(const struct conf_field *fields, const char *prefix, struct buf *out)
 {
 	for (const struct conf_field *f = fields; f->key != NULL; f++) {
@@ -476,14 +497,17 @@ void conf_describe(const struct conf_field *fields, const char *prefix, struct b
 		buf_addf(&key, "%s%s%s%s", prefix ? prefix : "", prefix && prefix[0] ? "." : "", f->key,
 			f->type == CONF_SECRET ? "[_file]" : "");
 		describe_values(f, &values);
-		const char *dflt = f->required ? "required"
-				   : f->dflt   ? (f->dflt[0] ? f->dflt : "empty")
-					       : "-";
-		if (f->type != CONF_MAP)
-			buf_addf(out, "%-28s  %-24s  %-12s  %s\n", key.p, values.p ? values.p : "", dflt,
-				f->says ? f->says : "");
-		else
+		if (f->type == CONF_MAP) {
 			conf_describe(f->sub, key.p, out);
+		} else {
+			buf_addf(out, "%s: %s", key.p, values.p ? values.p : "");
+			if (f->required)
+				buf_addf(out, ", required");
+			else if (f->dflt)
+				buf_addf(out, ", default %s", f->dflt[0] ? f->dflt : "empty");
+			buf_add_char(out, '\n');
+			describe_says(str_of(f->says), out);
+		}
 		buf_fini(&key);
 		buf_fini(&values);
 	}

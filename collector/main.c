@@ -28,8 +28,8 @@ static void print_help(void)
 	buf_init(&keys, 256 * 1024);
 	collector_conf_describe(&keys);
 	printf("usage: " PROGRAM " [--config FILE] [--config.check]\n"
-	       "       " PROGRAM " replay [--at TIME] FILE...\n"
-	       "       " PROGRAM " export --store FILE\n"
+	       "       " PROGRAM " replay [--at TIME] [--transitions] FILE...\n"
+	       "       " PROGRAM " export --config FILE | --store sqlite:PATH\n"
 	       "\n"
 	       "Collects what agents see of every edge and says how far each deploy has come.\n"
 	       "\n"
@@ -38,10 +38,9 @@ static void print_help(void)
 	       "  --version        print the version\n"
 	       "  --help           this\n"
 	       "\n"
-	       "SIGHUP or POST /-/reload reads the file again; SIGTERM stops taking results, commits, and "
-	       "ends.\n"
-	       "${NAME} in the file is replaced from the environment; secrets may be given as KEY_file: "
-	       "PATH.\n"
+	       "SIGHUP or POST /-/reload reads the file again; SIGTERM stops taking results,\n"
+	       "commits, and ends. ${NAME} in the file is replaced from the environment; secrets\n"
+	       "may be given as KEY_file: PATH.\n"
 	       "\n"
 	       "%.*s",
 		STR_ARG(buf_str(&keys)));

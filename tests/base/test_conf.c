@@ -259,13 +259,13 @@ static void the_reference_comes_from_the_same_rows(void **state)
 	conf_describe(top_fields, "", &b);
 	/* clang-format off */
 	static const char *const want[] = {
-		"name                          text                      -             who we are\n",
-		"listen.http                   text                      127.0.0.1:8470  where the API listens\n",
-		"listen.agents                 text                      required      where agents dial\n",
-		"token[_file]                  secret                    -             proves who we are\n",
-		"port                          number 1 to 65535         8470          a port\n",
-		"mode                          off, ask, on              ask           what to do\n",
-		"burst.interval                duration 100ms to 1m      1s            pause in a burst\n",
+		"name: text\n    who we are\n",
+		"listen.http: text, default 127.0.0.1:8470\n    where the API listens\n",
+		"listen.agents: text, required\n    where agents dial\n",
+		"token[_file]: secret\n    proves who we are\n",
+		"port: number 1 to 65535, default 8470\n    a port\n",
+		"mode: off, ask, on, default ask\n    what to do\n",
+		"burst.interval: duration 100ms to 1m, default 1s\n    pause in a burst\n",
 	};
 	/* clang-format on */
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
