@@ -286,7 +286,7 @@ static int compile_group(struct compiler *c)
 static int compile_atom(struct compiler *c)
 {
 	struct set s = { { 0 } };
-	unsigned char byte;
+	unsigned char byte = 0;
 	int rc;
 	char a = next(c);
 	c->at++;
