@@ -52,6 +52,11 @@ static void deploy_step(
 	struct service *s = e->services[service];
 	d->verdict = (uint8_t)to;
 	d->decided_us = verdict_is_final(to) ? e->now_us : TIME_NONE;
+	if (verdict_is_final(to) && d->n_known) { /* it was never tracked, and will not be missed */
+		d->curves[0].known = (uint32_t)d->n_known;
+		free(d->known);
+		d->known = NULL, d->n_known = 0;
+	}
 	free(d->reason);
 	d->reason = text_dup(reason);
 	s->progress = true;

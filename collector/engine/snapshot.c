@@ -191,7 +191,7 @@ static void visit_values_of(struct visit *v, struct deploy_value **values, size_
 	}
 }
 
-static void visit_deploy(struct visit *v, struct deploy *d, const struct sizes *z)
+static void visit_deploy(struct visit *v, struct deploy *d, bool tracked, const struct sizes *z)
 {
 	VISIT(v, d->serial);
 	visit_text(v, &d->id), visit_text(v, &d->version), visit_text(v, &d->source);
@@ -219,7 +219,7 @@ static void visit_deploy(struct visit *v, struct deploy *d, const struct sizes *
 		VISIT_BELOW(v, d->known[i].cell, z->cells);
 		VISIT_BELOW(v, d->known[i].weight, WEIGHT_ONE + 1);
 	}
-	size_t n_curves = d->retired ? d->n_curves : 0; /* those of the tracked one follow from its cells */
+	size_t n_curves = tracked ? 0 : d->n_curves; /* those of the tracked one follow from its cells */
 	visit_count(v, &n_curves, 100000);
 	if (v->load) {
 		(void)curve_get(d, CURVE_ALL, 0);
@@ -343,7 +343,7 @@ static void visit_deploys(struct visit *v, struct service *s, const struct sizes
 	for (size_t i = 0; i < s->n_deploys && v->load; i++)
 		s->deploys[i] = mem_new(sizeof(struct deploy));
 	for (size_t i = 0; i < s->n_deploys && !v->bad; i++)
-		visit_deploy(v, s->deploys[i], z);
+		visit_deploy(v, s->deploys[i], s->deploys[i] == s->tracked, z);
 	VISIT_BELOW(v, tracked, s->n_deploys + 1);
 	if (v->load && !v->bad && tracked) {
 		s->tracked = s->deploys[tracked - 1];

@@ -37,7 +37,7 @@ static void add_quantiles(const struct deploy *d, const struct curve *c, struct 
 
 static void add_curve(const struct deploy *d, const struct curve *c, struct buf *out)
 {
-	json_count(out, "known", c->known);
+	json_count(out, "known", c->kind == CURVE_ALL && d->n_known ? d->n_known : c->known);
 	json_count(out, "observed", c->observed);
 	json_count(out, "converged", c->converged);
 	json_share(out, "converged_share", deploy_share(c));

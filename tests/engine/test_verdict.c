@@ -61,6 +61,9 @@ static const struct story stories[] = {
 	{ "noted when the deploy is recorded, as of started_at",
 		PAST "100s see a9 new v1\n101s deploy v2 started=50s live=50s\n101s expect deploy v2 "
 		     "propagation.known=3\n" },
+	{ "a deploy that is not live yet has its denominator already, and one that never was keeps the count",
+		PAST "0s deploy v2\n0s expect deploy v2 propagation.known=3 propagation.observed=0\n"
+		     "10s abort v2\n10s expect deploy v2 propagation.known=3\n" },
 	{ "each weighs its share of its agents' observations there: a PoP glimpsed once weighs little",
 		SHOP "-300s deploy v1 live=-300s\nevery 1s -100s..-2s see a1 fra v1\n-1s see a1 ams v1\n0s "
 		     "deploy v2 live=0s\n"
