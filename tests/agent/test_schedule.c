@@ -102,7 +102,7 @@ static void a_changed_set_keeps_the_phases_of_those_who_stay(void **state)
 	struct schedule_item all[3] = { item("stays", 10 * US_PER_S), item("goes", 10 * US_PER_S),
 		item("comes", 10 * US_PER_S) };
 	struct schedule *s = schedule_new(&(struct schedule_limits){ 0 });
-	int64_t now = T0, before, after;
+	int64_t now = T0, before = 0, after = 0;
 	schedule_set(s, all, 2, now);
 	assert_in_range(run(s, &now, T0 + US_PER_MIN, all[0].user, &before), 6, 7);
 	struct schedule_item next[2] = { all[2], all[0] };
