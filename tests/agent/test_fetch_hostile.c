@@ -6,13 +6,14 @@
 
 static struct http_fake *server;
 static struct netpolicy *open_policy;
+static char big[65536]; /* of 'y' */
 
 /* Gzip of zeros without end (RFC 1951, fixed codes): after one literal 0 again and again "258 bytes from 1
  * byte back", 13 bits each, so that 13 bytes make 2 KiB. */
 static void send_zip_bomb(struct http_fake_conn *c)
 {
 	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255 };
-	static unsigned char bits[13 * 512];
+	unsigned char bits[13 * 512];
 	size_t at = 0;
 	uint64_t word = 0x3 | 0x0C << 3; /* last block, fixed codes; literal 0 is 00110000 */
 	int n = 11;
@@ -33,8 +34,6 @@ static void send_zip_bomb(struct http_fake_conn *c)
 
 static bool answer(struct http_fake_conn *c, const char *path, const char *request)
 {
-	static char big[65536];
-	memset(big, 'y', sizeof(big));
 	if (strcmp(path, "/mute") == 0) {
 		(void)http_fake_wait_gone(c, 20000);
 	} else if (strcmp(path, "/drip") == 0) {
@@ -121,6 +120,7 @@ static bool answer(struct http_fake_conn *c, const char *path, const char *reque
 
 static int setup(void **state)
 {
+	memset(big, 'y', sizeof(big));
 	server = http_fake_start(answer);
 	open_policy = netpolicy_new_open();
 	return 0;
