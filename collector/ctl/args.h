@@ -42,6 +42,7 @@ struct args_spec {
 };
 MUST_USE int args_parse(const struct args_spec *spec, int argc, char **argv, struct texts *ret_rest,
 	int *ret_used, struct err *err);
+#define ARGS_HELP_COLUMN 27 /* where the sentences begin */
 void args_help(const struct opt *opts, struct buf *out);
 
 #endif

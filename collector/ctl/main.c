@@ -17,8 +17,7 @@ static const struct opt global_opts[] = {
 		"the collector (TIDEMARK_SERVER; " SERVER_DEFAULT ")" },
 	{ "token-file", OPT_TEXT, offsetof(struct ctl, token_file), "FILE",
 		"file with the API token (or TIDEMARK_TOKEN itself)" },
-	{ "ca", OPT_TEXT, offsetof(struct ctl, ca), "FILE",
-		"certificate authority of an https collector (TIDEMARK_CA)" },
+	{ "ca", OPT_TEXT, offsetof(struct ctl, ca), "FILE", "who signed an https collector (TIDEMARK_CA)" },
 	{ "o", OPT_WORD, offsetof(struct ctl, output), "text|json", "how to answer" },
 	{ "no-color", OPT_FLAG, offsetof(struct ctl, no_color), NULL, "no colours (also NO_COLOR)" },
 	{ "wide", OPT_FLAG, offsetof(struct ctl, wide), NULL, "do not cut lines to the terminal's width" },
@@ -30,6 +29,27 @@ static const struct opt global_opts[] = {
 
 /* -- help -- */
 
+#define HELP_WIDTH 80
+
+/* Long lines go on below, an option's under its sentence. */
+static void help_print(struct str text, FILE *to)
+{
+	text = str_trim(text);
+	for (struct str line; str_cut(&text, '\n', &line);) {
+		int indent = str_starts(line, "  -") ? ARGS_HELP_COLUMN : str_starts(line, "usage: ") ? 7 : 0;
+		size_t width = HELP_WIDTH;
+		while (line.n > width) {
+			size_t at = width;
+			while (at > 1 && line.p[at] != ' ')
+				at--;
+			fprintf(to, "%.*s\n%*s", (int)at, line.p, indent, "");
+			line = str_from(line, at + 1);
+			width = HELP_WIDTH - (size_t)indent;
+		}
+		fprintf(to, "%.*s\n", STR_ARG(line));
+	}
+}
+
 static int help_all(FILE *to)
 {
 	struct buf b;
@@ -40,10 +60,10 @@ static int help_all(FILE *to)
 		buf_addf(&b, "  %-10s %s\n", commands[i]->name, commands[i]->says);
 	buf_addf(&b, "\noptions of every command:\n");
 	args_help(global_opts, &b);
-	buf_addf(&b, "\nexit codes: 0 fine, verified; 1 failed, refused; 2 usage; 3 inconclusive; 4 "
-		     "superseded or aborted;\n"
-		     "5 collector out of reach. `tidemark COMMAND --help` says more.\n");
-	fputs(b.p, to);
+	buf_addf(&b,
+		"\nexit codes: 0 fine, verified; 1 failed, refused; 2 usage; 3 inconclusive;\n"
+		"4 superseded or aborted; 5 collector out of reach. `tidemark COMMAND --help` says more.\n");
+	help_print(buf_str(&b), to);
 	buf_fini(&b);
 	return EXIT_OK;
 }
@@ -61,7 +81,7 @@ static int help_one(const struct command *cmd)
 		buf_addf(&b, "%s\n", cmd->more);
 	buf_addf(&b, "options of every command:\n");
 	args_help(global_opts, &b);
-	fputs(b.p, stdout);
+	help_print(buf_str(&b), stdout);
 	buf_fini(&b);
 	return EXIT_OK;
 }

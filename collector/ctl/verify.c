@@ -391,16 +391,16 @@ static int verify_run(struct ctl *c, void *options, const struct texts *args)
 const struct command cmd_verify = {
 	.name = "verify",
 	.usage = "SERVICE --version V [--timeout 15m] [--require 100%]",
-	.says = "wait until a version is served everywhere, and say so by the exit code",
+	.says = "wait until a version is served everywhere; the exit code tells",
 	.opts = verify_opts,
 	.size = sizeof(struct verify_options),
 	.min_args = 1,
 	.max_args = 1,
 	.run = verify_run,
 	.defaults = verify_defaults,
-	.more = "exit codes: 0 verified; 1 failed: a wrong version is served; 2 usage; 3 inconclusive: data "
-		"or time is missing, or\n"
-		"no such deploy was announced in time; 4 superseded or aborted; 5 collector out of reach.\n"
-		"After a verdict of failed or inconclusive, verify waits for the cells to be right now: run "
-		"it again after a purge.\n",
+	.more = "exit codes: 0 verified; 1 failed: a wrong version is served; 2 usage;\n"
+		"3 inconclusive: data or time is missing, or no such deploy was announced in time;\n"
+		"4 superseded or aborted; 5 collector out of reach.\n"
+		"After a verdict of failed or inconclusive, verify waits for the cells to be right\n"
+		"now: run it again after a purge.\n",
 };

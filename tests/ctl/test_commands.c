@@ -470,6 +470,13 @@ static void answers_that_are_no_http_are_survived(void **state)
 	}
 }
 
+static void must_fit(const char *says, struct str rest)
+{
+	for (struct str line; str_cut(&rest, '\n', &line);)
+		if (line.n > 80)
+			fail_msg("%s: wider than a terminal: %.*s", says, STR_ARG(line));
+}
+
 static void help_is_for_every_command(void **state)
 {
 	static const char *const commands[] = { "deploy", "purge", "verify", "status", "edges", "agents",
@@ -482,6 +489,7 @@ static void help_is_for_every_command(void **state)
 		assert_int_equal(r.code, 0);
 		must_contain(commands[i], r.out.p, usage);
 		must_contain(commands[i], r.out.p, "--server URL");
+		must_fit(commands[i], buf_str(&r.out));
 		run_fini(&r);
 		run_client(&r, NULL, false, NULL, ARGS("--help"));
 		assert_int_equal(r.code, 0);
