@@ -112,7 +112,9 @@ void answer_read(struct answer *a, const struct target *t, const struct transfer
 			a->etag = STR_NONE;
 		read_edge(a, t, &h);
 	} else if (tr->fail == FAIL_OK) {
-		a->obs.fail = FAIL_PROTOCOL; /* headers_parse() said why */
+		a->obs.fail = FAIL_PROTOCOL;
+		if (a->why.text[0] == '\0') /* else headers_parse() said why */
+			(void)err_set(&a->why, ERR_SYNTAX, "an answer without headers");
 		return;
 	}
 	if (tr->fail != FAIL_OK)
