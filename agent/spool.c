@@ -184,6 +184,10 @@ static void keep_queue_bounded(struct spool *sp)
 static void write_once(struct spool *sp)
 {
 	struct err err = { 0 };
+	pthread_mutex_unlock(&sp->lock);
+	pthread_mutex_lock(
+		&sp->db_lock); /* first: spool_next() must not look while a group is in neither place */
+	pthread_mutex_lock(&sp->lock);
 	take_group(sp);
 	size_t n_drops = sp->n_drops;
 	struct spool_lost lost = sp->lost;
@@ -195,7 +199,6 @@ static void write_once(struct spool *sp)
 	sp->limits_changed = false;
 	pthread_mutex_unlock(&sp->lock);
 
-	pthread_mutex_lock(&sp->db_lock);
 	int rc = write_group(sp, drops, n_drops, &lost, &limits, &err);
 	if (rc == 0 && n_drops)
 		spool_db_shrink(sp->db);
@@ -445,7 +448,8 @@ int spool_next(struct spool *sp, enum spool_way way, int64_t position, struct sp
 int64_t spool_end(struct spool *sp)
 {
 	pthread_mutex_lock(&sp->lock);
-	int64_t end = sp->next_position;
+	/* what waits for the disk has a position already, but is not seen yet: it is newer than the end */
+	int64_t end = sp->disk_failing ? sp->next_position : sp->on_disk.last_position + 1;
 	pthread_mutex_unlock(&sp->lock);
 	return end;
 }
@@ -474,7 +478,8 @@ void spool_stats(struct spool *sp, struct spool_stats *ret)
 	for (size_t i = 0; i < sp->n_drops; i++)
 		deleted_soon += sp->drops[i] <= sp->on_disk.last_position;
 	*ret = (struct spool_stats){
-		.batches = sp->on_disk.batches - MIN(deleted_soon, sp->on_disk.batches) + sp->waiting.n + sp->writing.n,
+		.batches = sp->on_disk.batches - MIN(deleted_soon, sp->on_disk.batches) + sp->waiting.n +
+			   sp->writing.n,
 		.bytes = sp->on_disk.bytes + sp->waiting.bytes + sp->writing.bytes,
 		.lost_results = lost.results,
 		.lost_from_us = lost.from_us,

@@ -63,7 +63,8 @@ MUST_USE int spool_flush(struct spool *sp, int64_t timeout_us, struct err *err);
 enum spool_way { SPOOL_NEWER, SPOOL_OLDER };
 MUST_USE int spool_next(struct spool *sp, enum spool_way way, int64_t position, struct spool_batch *ret,
 	struct buf *body, struct err *err);
-/* Just behind the newest batch: every batch is older than this. */
+/* Just behind the newest batch that spool_next() shows: all of those are older than this, all that come later
+ * are not. */
 int64_t spool_end(struct spool *sp);
 /* The collector has it. Deleted with the next group: should we be killed before, it is sent again, which is
  * harmless. */

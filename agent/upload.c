@@ -8,7 +8,7 @@ void uploads_cut(struct uplink *u)
 	u->backlog = spool_end(u->shared->spool);
 	u->live = u->backlog - 1;
 	u->live_done = u->backlog_done = false;
-	u->backlog_at_us = 0;
+	u->backlog_at_us = clock_boot_us(); /* no credit for the time before */
 }
 
 void uploads_forget(struct uplink *u)
