@@ -26,6 +26,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 	struct sockaddr_in *at;
 	struct addrinfo *ai;
 	struct str name = str_of(node);
+	int64_t port = 0;
 	(void)pthread_mutex_lock(&lookups_lock);
 	lookups_all++;
 	lookups_now++;
@@ -39,7 +40,9 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 	ai = calloc(1, sizeof(*ai) + sizeof(*at));
 	at = (struct sockaddr_in *)(void *)(ai + 1);
 	at->sin_family = AF_INET;
-	at->sin_port = htons((uint16_t)(service ? strtol(service, NULL, 10) : 0));
+	if (str_to_i64(str_of(service), &port, NULL) < 0)
+		port = 0; /* no service was asked for */
+	at->sin_port = htons((uint16_t)port);
 	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*ai = (struct addrinfo){ .ai_family = AF_INET,
 		.ai_socktype = SOCK_STREAM,
