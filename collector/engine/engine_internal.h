@@ -448,7 +448,8 @@ void scratch_free(struct scratch *x);
 uint32_t link_count(const struct link *l, int64_t now_us);
 
 /* cell.c */
-/* State and progress anew from what the cell holds; says what changed. at_us and late are the transition's. */
+/* State and progress anew from what the cell holds; says what changed. at_us and late are the transition's.
+ */
 void cell_refresh(struct engine *e, uint32_t service, uint32_t cell, int64_t at_us, bool late);
 void cells_refresh(struct engine *e, uint32_t service, int64_t at_us); /* after the ledger changed */
 void cell_timer(struct engine *e, uint32_t service, uint32_t cell);

@@ -10,23 +10,25 @@ enum match_kind { MATCH_EXACT, MATCH_PREFIX };
 struct ev_endpoint {
 	struct str id, url;
 	enum match_kind match;
-	bool learned;            /* etag, last_modified, sha256: the right value is learned from converged origin answers */
+	bool learned; /* etag, last_modified, sha256: the right value is learned from converged origin answers
+		       */
 };
 
 /* A service's configuration; told again whenever it changes. What is not in it any more is dropped. */
 struct ev_service {
-	struct str name;         /* "shop" or "shop@production" */
+	struct str name; /* "shop" or "shop@production" */
 	bool removed;
-	int64_t interval_us;     /* configured pause between two probes of an endpoint */
+	int64_t interval_us; /* configured pause between two probes of an endpoint */
 	const struct ev_endpoint *endpoints;
 	size_t n_endpoints;
-	bool has_origin;         /* an origin path is probed */
-	const struct str *agents; /* assigned to it: the denominator of a first deploy. May be empty in replay */
+	bool has_origin; /* an origin path is probed */
+	const struct str
+		*agents; /* assigned to it: the denominator of a first deploy. May be empty in replay */
 	size_t n_agents;
-	int64_t timeout_us;      /* verify.timeout */
+	int64_t timeout_us; /* verify.timeout */
 	double require, min_coverage;
 	int64_t min_agents;
-	int64_t watch_us;        /* a relapse within it makes verified into failed */
+	int64_t watch_us; /* a relapse within it makes verified into failed */
 	int64_t rollout_grace_us;
 };
 
@@ -60,8 +62,8 @@ struct ev_purge_patch {
 	int64_t completed_at_us;
 };
 struct ev_observations {
-	const struct batch *batch;     /* times already on the collector's clock */
-	int64_t clock_uncertainty_us;  /* half the round trip of the exchange they were mapped by */
+	const struct batch *batch;    /* times already on the collector's clock */
+	int64_t clock_uncertainty_us; /* half the round trip of the exchange they were mapped by */
 };
 /* connected, disconnected, drained: told by connections. The rest of an agent's state follows from time. */
 enum agent_told { AGENT_CONNECTED, AGENT_DISCONNECTED, AGENT_DRAINED, AGENT_REVOKED, AGENT_TOLD_COUNT };
@@ -79,7 +81,15 @@ struct ev_collector { /* the collector started: it was down since then, and that
 };
 
 enum event_kind {
-	EV_SERVICE, EV_DEPLOY, EV_DEPLOY_PATCH, EV_PURGE, EV_PURGE_PATCH, EV_OBSERVATIONS, EV_AGENT, EV_INNER, EV_COLLECTOR,
+	EV_SERVICE,
+	EV_DEPLOY,
+	EV_DEPLOY_PATCH,
+	EV_PURGE,
+	EV_PURGE_PATCH,
+	EV_OBSERVATIONS,
+	EV_AGENT,
+	EV_INNER,
+	EV_COLLECTOR,
 	EV_CLOCK, /* nothing happened, but time has come this far */
 };
 

@@ -89,9 +89,9 @@ static const struct story stories[] = {
 		"service shop interval=60s\n-300s deploy v1 live=-300s\n0s deploy v2 live=0s\n"
 		"0s see a1 fra v2\n10s see a1 fra v1\n170s see a1 fra v1\n320s expect cell fra state=mixed\n"
 		"330s see a1 fra v1\n330s expect cell fra state=stale\n" },
-	{ "an older version long after a newer one is no mixture, once the last 3 are old",
-		SHOP "0s deploy v2 live=0s\nevery 10s 10s..30s see a1 fra v2\nevery 10s 400s..410s see a1 fra v1\n"
-		     "410s expect cell fra state=mixed\n420s see a1 fra v1\n420s expect cell fra state=stale\n" },
+	{ "an older version long after a newer one is no mixture, once the last 3 are old", SHOP
+		"0s deploy v2 live=0s\nevery 10s 10s..30s see a1 fra v2\nevery 10s 400s..410s see a1 fra v1\n"
+		"410s expect cell fra state=mixed\n420s see a1 fra v1\n420s expect cell fra state=stale\n" },
 	{ "an unknown version between them does not hide that an older followed a newer",
 		SHOP "0s deploy v2 live=0s\n10s see a1 fra v2\n20s see a1 fra vx\n30s see a1 fra v1\n30s "
 		     "expect cell fra state=mixed\n" },
