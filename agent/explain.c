@@ -373,24 +373,25 @@ static void explain_file(struct explain *x, FILE *f)
 }
 
 static const char usage[] =
-	"usage: tidemark-agent explain [--human] [--pop-header NAME [--pop-vendor NAME]] [FILE...]\n"
+	"usage: tidemark-agent explain [--human] [--pop-header NAME [--pop-vendor NAME]]\n"
+	"                              [FILE...]\n"
 	"\n"
-	"Reads response headers from files or stdin and says what they mean: which CDN, which place, what "
-	"each cache tier\n"
-	"did, how old the copy is and how long it may live. Input is the output of curl -I, curl -i or curl "
-	"-v (several\n"
-	"responses are fine, interim ones are left out), or JSON Lines: {\"headers\": [[\"name\", "
-	"\"value\"], ...]}.\n"
-	"Prints a JSON object a response: vendor, pop, iata, cache, tiers, age, age_source, ttl, ttl_source, "
-	"geo.\n"
+	"Reads response headers from files or stdin and says what they mean: which CDN,\n"
+	"which place, what each cache tier did, how old the copy is and how long it may\n"
+	"live. Input is the output of curl -I, curl -i or curl -v (several responses are\n"
+	"fine, interim ones are left out), or JSON Lines:\n"
+	"{\"headers\": [[\"name\", \"value\"], ...]}.\n"
+	"Prints a JSON object a response: vendor, pop, iata, cache, tiers, age,\n"
+	"age_source, ttl, ttl_source, geo.\n"
 	"\n"
-	"  --human             sentences instead of JSON, with the header that told each fact\n"
+	"  --human             sentences instead of JSON, with the header that told\n"
+	"                      each fact\n"
 	"  --pop-header NAME   this header names the place, whatever else is there\n"
 	"  --pop-vendor NAME   whose place that is (default: self)\n"
 	"  --help              this text\n"
 	"\n"
-	"Exits 0, or 1 when something could not be read (said on stderr, the rest is explained), or 2 on "
-	"wrong usage.\n";
+	"Exits 0, or 1 when something could not be read (said on stderr, the rest is\n"
+	"explained), or 2 on wrong usage.\n";
 
 /* 0: go on. Else what to exit with, plus one. */
 static int options_read(struct explain *x, int argc, char **argv)

@@ -17,25 +17,27 @@
 	20 /* the whole of stopping; after it the process ends all the same, what counts is on disk */
 
 static const char usage_text[] =
-	"usage: tidemark-agent --config FILE            probe what the collector assigns\n"
-	"       tidemark-agent --config FILE --config.check\n"
-	"                                               check the file, exit 0 or say what is wrong\n"
-	"       tidemark-agent probe URL...             fetch once and print what was seen; no collector "
-	"needed\n"
-	"       tidemark-agent explain                  read response headers on stdin, print what they "
-	"tell\n"
+	"usage: tidemark-agent --config FILE                  probe what is assigned\n"
+	"       tidemark-agent --config FILE --config.check   is the file fine?\n"
+	"       tidemark-agent probe [OPTION]... URL...       fetch once, say what came\n"
+	"       tidemark-agent explain [OPTION]... [FILE...]  what do headers tell?\n"
 	"       tidemark-agent --version | --help\n"
 	"\n"
-	"SIGHUP reads the file again (a bad one changes nothing); SIGTERM sends what is left and ends.\n"
+	"SIGHUP reads the file again (a bad one changes nothing); SIGTERM sends what is\n"
+	"left and ends. probe and explain need no collector, and have a --help of their\n"
+	"own.\n";
+static const char keys_text[] =
 	"\n"
-	"FILE is YAML; ${NAME} in it is replaced from the environment. Its keys:\n";
+	"FILE is YAML; ${NAME} in it is replaced from the environment; token may be given\n"
+	"as token_file: PATH. Its keys:\n"
+	"\n";
 
 static int print_help(void)
 {
 	struct buf out;
 	buf_init(&out, 1024 * 1024);
 	agent_conf_describe(&out);
-	printf("%s%.*s", usage_text, STR_ARG(buf_str(&out)));
+	printf("%s%s%.*s", usage_text, keys_text, STR_ARG(buf_str(&out)));
 	buf_fini(&out);
 	return 0;
 }
@@ -260,7 +262,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "explain") == 0)
 		return explain_main(argc - 1, argv + 1);
 	if (read_options(argc, argv, &o) < 0 || (!o.config && !o.version && !o.help)) {
-		fprintf(stderr, "%s(--help lists them)\n", usage_text);
+		fputs(usage_text, stderr);
 		return EXIT_USAGE;
 	}
 	if (o.help)

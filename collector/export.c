@@ -12,18 +12,19 @@
 
 #define LINES_MAX (256 * 1024 * 1024) /* of one entry: a batch is 500 lines */
 
-static const char usage[] = "usage: tidemark-collector export [--config FILE | --store URI] [--from TIME] "
-			    "[--service S] [--transitions]\n"
-			    "Prints the journal as JSON Lines for replay, oldest first; the last line says "
-			    "how far time has come.\n"
-			    "  --config FILE  the collector's configuration, for its store\n"
-			    "  --store URI    sqlite:PATH\n"
-			    "  --from TIME    without what was observed and received before; services, "
-			    "deploys and the like stay\n"
-			    "  --service S    only this service, and what concerns all of them\n"
-			    "  --transitions  instead: {\"transitions\",\"verdicts\"} as the live run stored "
-			    "them, as replay prints its own\n"
-			    "exit status: 0 done, 1 the store could not be read whole, 2 usage\n";
+static const char usage[] =
+	"usage: tidemark-collector export [--config FILE | --store URI] [--from TIME]\n"
+	"                                 [--service S] [--transitions]\n"
+	"Prints the journal as JSON Lines for replay, oldest first; the last line says\n"
+	"how far time has come.\n"
+	"  --config FILE  the collector's configuration, for its store\n"
+	"  --store URI    sqlite:PATH\n"
+	"  --from TIME    without what was observed and received before; services,\n"
+	"                 deploys and the like stay\n"
+	"  --service S    only this service, and what concerns all of them\n"
+	"  --transitions  instead: {\"transitions\",\"verdicts\"} as the live run stored\n"
+	"                 them, as replay prints its own\n"
+	"exit status: 0 done, 1 the store could not be read whole, 2 usage\n";
 
 struct export
 {

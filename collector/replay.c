@@ -13,12 +13,14 @@
 #define OUT_MAX (SIZE_MAX / 2) /* our own user's machine, and their own file */
 
 static const char usage[] =
-	"usage: tidemark-collector replay [--at TIME] [--transitions] [--keep-going] FILE...\n"
-	"Folds journal entries (JSON Lines, as export prints them; - is standard input) and prints what the "
-	"collector\n"
-	"would say: {\"at\",\"deploys\",\"cells\",\"services\"}.\n"
-	"  --at TIME      as of this moment: what was received later is left out, timers run up to it\n"
-	"  --transitions  also \"transitions\", \"verdicts\" and \"notices\" in the order they came about\n"
+	"usage: tidemark-collector replay [--at TIME] [--transitions] [--keep-going]\n"
+	"                                 FILE...\n"
+	"Folds journal entries (JSON Lines, as export prints them; - is standard input)\n"
+	"and prints what the collector would say: {\"at\",\"deploys\",\"cells\",\"services\"}.\n"
+	"  --at TIME      as of this moment: what was received later is left out, timers\n"
+	"                 run up to it\n"
+	"  --transitions  also \"transitions\", \"verdicts\" and \"notices\" in the order they\n"
+	"                 came about\n"
 	"  --keep-going   report bad lines and go on without them\n"
 	"exit status: 0 done, 1 a line or file could not be read, 2 usage\n";
 

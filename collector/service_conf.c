@@ -130,7 +130,7 @@ static const struct conf_field service_fields[] = {
 static const struct conf_field version_fields[] = {
 	{ AT(version_part, json, CONF_STR), .says = "JSON pointer (RFC 6901) into the body" },
 	{ AT(version_part, header, CONF_STR), .says = "a response header" },
-	{ AT(version_part, regex, CONF_STR), .says = "extended regular expression over the body; its first group counts" },
+	{ AT(version_part, regex, CONF_STR), .says = "regular expression over the body; its first group counts" },
 	{ AT(version_part, etag, CONF_BOOL), .dflt = "off", .says = "the ETag" },
 	{ AT(version_part, last_modified, CONF_BOOL), .dflt = "off", .says = "Last-Modified" },
 	{ AT(version_part, sha256, CONF_BOOL), .dflt = "off", .says = "hash of the body" },

@@ -72,6 +72,21 @@ check_keys() { # check_keys PROGRAM PAGE
 check_keys "$collector" docs/collector.md
 check_keys "$agent" docs/agent.md
 
+# -- help fits a terminal --------------------------------------------------------------------------------------------
+
+narrow() { # narrow COMMAND...
+	"$@" --help | awk -v what="${1##*/}${2:+ $2}" 'length($0) > 80 { print what " --help: over 80 columns: " $0 }' >>"$tmp/wide"
+}
+narrow "$agent"
+narrow "$agent" probe
+narrow "$agent" explain
+narrow "$collector"
+narrow "$collector" export
+narrow "$collector" replay
+narrow "$client"
+for command in $("$client" --help | awk '/^options of/ { exit } /^  [a-z]+ / { print $1 }'); do narrow "$client" "$command"; done
+while read -r line; do complain "$line"; done <"$tmp/wide"
+
 # -- options: what a command's help names stands in its section, and the page names no other ------------------------
 
 options_in() { # options as --long or -x, one a line, of what is on stdin
