@@ -83,7 +83,7 @@ bool pattern_search(const struct pattern *p, struct str text, struct str *ret)
 	bool matched = false;
 	uint32_t round = 0;
 	INVARIANT(p->magic == PATTERN_MAGIC);
-	if (text.n == 0)
+	if (text.p == NULL)
 		text.p = ""; /* so that what is found has an address */
 	now->n = then->n = 0;
 	memset(now->seen, 0, sizeof(now->seen));

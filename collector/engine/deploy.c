@@ -130,9 +130,9 @@ int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev,
 		return err_set(err, ERR_NOT_FOUND, "no deploy '%.*s'", STR_ARG(ev->id));
 	if (!time_is_sane(ev->live_at_us))
 		return err_set(err, ERR_NONSENSE, "live_at is out of range");
-	if (ev->aborted && d->verdict == VERDICT_VERIFIED)
-		return err_set(err, ERR_NONSENSE,
-			"deploy '%s' is verified: to go back, deploy the old version again", d->id);
+	if (ev->aborted && (d->verdict == VERDICT_VERIFIED || d->verdict == VERDICT_SUPERSEDED))
+		return err_set(err, ERR_NONSENSE, "deploy '%s' is %s: to go back, deploy the old version again", d->id,
+			verdict_name(d->verdict));
 	if (ev->live_at_us != TIME_NONE && d->verdict == VERDICT_ABORTED)
 		return err_set(err, ERR_NONSENSE, "deploy '%s' was aborted", d->id);
 	return 0;
@@ -348,6 +348,16 @@ static bool share_is_enough(const struct service *s, const struct curve *c)
 	return c->w_observed && (double)c->w_converged >= s->require * (double)c->w_observed;
 }
 
+/* Is a right value still to be learned that the origin path will tell? Until then its endpoint is not observed, and a deploy
+ * does not pass for lack of it. Without an origin path such an endpoint only informs. */
+static const struct endpoint *still_learning(const struct service *s)
+{
+	for (size_t i = 0; s->has_origin && i < s->n_endpoints; i++)
+		if (s->endpoints[i].informs)
+			return &s->endpoints[i];
+	return NULL;
+}
+
 /* Weight of cells that positive evidence keeps from being right: a wrong version seen, or HTTP errors that
  * two agents or more saw. Names up to three of them. */
 static uint64_t wrong_weight(struct engine *e, struct service *s, uint64_t *ret_errors, struct buf *names)
@@ -388,7 +398,8 @@ static uint64_t wrong_weight(struct engine *e, struct service *s, uint64_t *ret_
 	return wrong;
 }
 
-static void reason_for_data(const struct service *s, const struct deploy *d, struct buf *why)
+static void reason_for_data(
+	const struct engine *e, const struct service *s, const struct deploy *d, struct buf *why)
 {
 	const struct curve *c = &d->curves[0];
 	if (c->observed == 0)
@@ -408,6 +419,9 @@ static void reason_for_data(const struct service *s, const struct deploy *d, str
 			"below %.1f %%",
 			d->n_answered, d->n_assigned * d->n_endpoints, 100 * deploy_coverage(d),
 			100 * s->min_coverage);
+	else if (still_learning(s))
+		buf_addf(why, "the right value of %.*s is still to be learned from the origin",
+			STR_ARG(names_get(&e->names, still_learning(s)->id)));
 	else
 		buf_addf(why, "fewer than %" PRId64 " agents reported lately", s->min_agents);
 }
@@ -427,7 +441,7 @@ static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d
 			c->observed, d->version, names.n ? names.p : "");
 		deploy_step(e, service, d, EVENT_TIME_UP_WRONG, buf_str(&why));
 	} else {
-		reason_for_data(s, d, &why);
+		reason_for_data(e, s, d, &why);
 		deploy_step(e, service, d, EVENT_TIME_UP_DATA, buf_str(&why));
 	}
 	buf_fini(&why), buf_fini(&names);
@@ -442,7 +456,8 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	const struct curve *c = &d->curves[0];
 	if (d->verdict != VERDICT_CONVERGING)
 		return;
-	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s)) {
+	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s) &&
+		still_learning(s) == NULL) {
 		struct buf why;
 		buf_init(&why, 1024);
 		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,
