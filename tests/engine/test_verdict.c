@@ -244,6 +244,9 @@ static const struct story stories[] = {
 		PAST "5s deploy v2 live=5s\n10s abort v2\n10s expect deploy v2 verdict=aborted\n20s see a1 "
 		     "fra v1\n20s expect cell fra state=fresh "
 		     "expected=v1\n" },
+	{ "a deploy that was live and is superseded is not aborted: what was right then stays so",
+		PAST "5s deploy v2 live=5s\n15s deploy v3 live=15s\n20s abort v2 refused=nonsense\n"
+		     "20s expect verdicts v2 converging,superseded\n" },
 	{ "a verified deploy is not aborted: going back is a new deploy", PAST
 		"5s deploy v2 live=5s\nevery 10s 10s..30s see a1 fra v2\nevery 10s 10s..30s see a2 ams v2\n"
 		"every 10s 10s..30s see a3 nrt v2\n40s abort v2 refused=nonsense\n" },
