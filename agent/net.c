@@ -25,18 +25,23 @@ struct net {
 	nng_tls_config *tls;
 	char *url;
 	int64_t reconnect_max_us;
-	int wake_fd;
 	/* under lock: nng may tell of an old pipe's end and of a new one from two of its threads */
 	pthread_mutex_t lock;
+	int wake_fd;                        /* -1: nobody wants to know */
 	uint64_t connection, n_connections; /* connection is 0: none */
 	int pipe_id;                        /* of the connection */
 };
+
+/* Closing a socket is where nng 1.5.2 now and then waits for ever (nanomsg/nng#1543, #1813). So it is not
+ * closed: a reload finds it here again, and the end of the process takes it. */
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct net *idle;
 
 enum exchange_state { EX_FREE, EX_SENDING, EX_RECEIVING, EX_ENDED };
 
 struct exchange {
 	uint32_t magic;
-	struct net *net;
+	int wake_fd;
 	nng_ctx ctx;
 	nng_aio *aio;
 	_Atomic enum exchange_state state;
@@ -46,13 +51,6 @@ struct exchange {
 	int64_t received_boot_us;
 	nng_msg *reply;
 };
-
-static void wake(struct net *net)
-{
-	uint64_t one = 1;
-	ssize_t n = write(net->wake_fd, &one, sizeof(one));
-	(void)n; /* full means that it is readable already */
-}
 
 static int net_error(struct err *err, int nng_code, const char *doing)
 {
@@ -64,6 +62,13 @@ static int net_error(struct err *err, int nng_code, const char *doing)
 
 /* ---- connection ---- */
 
+static void wake(int fd)
+{
+	uint64_t one = 1;
+	ssize_t n = fd < 0 ? 0 : write(fd, &one, sizeof(one));
+	(void)n; /* full means that it is readable already */
+}
+
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct net *net = OBJ_CAST(struct net, arg, NET_MAGIC);
@@ -74,8 +79,8 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	} else if (event == NNG_PIPE_EV_REM_POST && net->pipe_id == nng_pipe_id(pipe)) {
 		net->connection = 0;
 	}
+	wake(net->wake_fd);
 	pthread_mutex_unlock(&net->lock);
-	wake(net);
 }
 
 /* Where systems keep the certificates they trust. mbedTLS, which is under nng, knows of none by itself. */
@@ -174,14 +179,10 @@ uint64_t net_connection(struct net *net)
 	return connection;
 }
 
-int net_open(const struct agent_conf *conf, int wake_fd, struct net **ret, struct err *err)
+static int net_new(struct net **ret, struct err *err)
 {
 	struct net *net = mem_new(sizeof(*net));
-	*net = (struct net){ .magic = NET_MAGIC,
-		.wake_fd = wake_fd,
-		.reconnect_max_us = conf->reconnect_max_us,
-		.socket = NNG_SOCKET_INITIALIZER,
-		.url = mem_strdup(conf->collector) };
+	*net = (struct net){ .magic = NET_MAGIC, .socket = NNG_SOCKET_INITIALIZER, .wake_fd = -1 };
 	pthread_mutex_init(&net->lock, NULL);
 	int rc = net_error(err, nng_req0_open(&net->socket), "opening a socket");
 	if (rc == 0)
@@ -190,7 +191,33 @@ int net_open(const struct agent_conf *conf, int wake_fd, struct net **ret, struc
 	if (rc == 0)
 		rc = net_error(err, nng_pipe_notify(net->socket, NNG_PIPE_EV_REM_POST, on_pipe, net),
 			"watching the connection");
-	if (rc == 0 && conf->use_tls)
+	if (rc < 0) {
+		pthread_mutex_destroy(&net->lock);
+		free(net);
+		return rc;
+	}
+	*ret = net;
+	return 0;
+}
+
+int net_open(const struct agent_conf *conf, int wake_fd, struct net **ret, struct err *err)
+{
+	int rc = 0;
+	pthread_mutex_lock(&idle_lock);
+	struct net *net = idle;
+	idle = NULL;
+	pthread_mutex_unlock(&idle_lock);
+	if (net == NULL)
+		rc = net_new(&net, err);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&net->lock);
+	net->wake_fd = wake_fd;
+	net->connection = 0;
+	pthread_mutex_unlock(&net->lock);
+	net->url = mem_strdup(conf->collector);
+	net->reconnect_max_us = conf->reconnect_max_us;
+	if (conf->use_tls)
 		rc = set_up_tls(net, conf, err);
 	if (rc < 0)
 		net_close(net);
@@ -204,12 +231,20 @@ void net_close(struct net *net)
 	if (net == NULL)
 		return;
 	net_hang_up(net);
-	nng_close(net->socket);
+	pthread_mutex_lock(&net->lock);
+	net->wake_fd = -1;
+	net->connection = 0;
+	net->pipe_id = 0; /* what nng still has to say of the last one means nothing any more */
+	pthread_mutex_unlock(&net->lock);
 	if (net->tls)
 		nng_tls_config_free(net->tls);
-	pthread_mutex_destroy(&net->lock);
+	net->tls = NULL;
 	free(net->url);
-	free(net);
+	net->url = NULL;
+	pthread_mutex_lock(&idle_lock);
+	if (idle == NULL)
+		idle = net;
+	pthread_mutex_unlock(&idle_lock);
 }
 
 /* ---- exchange ---- */
@@ -218,9 +253,9 @@ static void exchange_end(struct exchange *ex, int nng_code)
 {
 	ex->nng_code = nng_code;
 	ex->received_boot_us = clock_boot_us();
-	struct net *net = ex->net;
+	int fd = ex->wake_fd;
 	atomic_store(&ex->state, EX_ENDED); /* from here on it is the other thread's */
-	wake(net);
+	wake(fd);
 }
 
 /* On one of nng's threads. Receiving starts only here, when sending is over: started earlier, nng 1.5.2 can
@@ -249,7 +284,9 @@ static void on_aio(void *arg)
 int exchange_new(struct net *net, struct exchange **ret, struct err *err)
 {
 	struct exchange *ex = mem_new(sizeof(*ex));
-	*ex = (struct exchange){ .magic = EXCHANGE_MAGIC, .net = net, .ctx = NNG_CTX_INITIALIZER };
+	*ex = (struct exchange){
+		.magic = EXCHANGE_MAGIC, .wake_fd = net->wake_fd, .ctx = NNG_CTX_INITIALIZER
+	};
 	int rc = net_error(err, nng_ctx_open(&ex->ctx, net->socket), "opening a context");
 	/* nng's own resending would deliver a batch again and again to a slow collector */
 	if (rc == 0)

@@ -11,7 +11,8 @@
 
 struct net;
 MUST_USE int net_open(const struct agent_conf *conf, int wake_fd, struct net **ret, struct err *err);
-void net_close(struct net *net); /* after all its exchanges were freed. NULL is fine */
+void net_close(struct net *net); /* after all its exchanges were freed. NULL is fine. One at a time is meant
+				    to be open */
 
 /* Starts dialing; connections come and go by themselves from then on, until net_hang_up(). */
 MUST_USE int net_dial(struct net *net, struct err *err);

@@ -17,6 +17,7 @@
 	(20 * US_PER_MS)       /* between two Watches, should the collector have news all the time           \
 				*/
 #define DRAIN_DIAL_US US_PER_S /* so long a stopping agent waits for a connection */
+#define STUCK_US      (30 * US_PER_S)
 #define DOWN_LOG_US   (10 * US_PER_MIN)
 
 struct uplink_timeouts uplink_timeouts = { 10 * US_PER_S, UPLOAD_TIMEOUT_MS *US_PER_MS,
@@ -104,7 +105,15 @@ static void dial(struct uplink *u)
 		hold(u, jittered(u->shared->conf->reconnect_max_us));
 		return;
 	}
+	u->dialed_us = clock_boot_us();
 	set_state(u, UPLINK_DOWN);
+}
+
+/* nng dials on by itself after a failure. Should it ever not, a new dialer does. */
+static bool dialer_is_stuck(const struct uplink *u, int64_t now_us)
+{
+	return u->state == UPLINK_DOWN &&
+	       now_us - u->dialed_us > 2 * u->shared->conf->reconnect_max_us + STUCK_US;
 }
 
 static void notice_connection(struct uplink *u, int64_t now_us)
@@ -116,11 +125,14 @@ static void notice_connection(struct uplink *u, int64_t now_us)
 			dial(u);
 		return;
 	}
-	if (connection == u->connection)
+	if (connection == u->connection) {
+		if (dialer_is_stuck(u, now_us))
+			hold(u, 0);
 		return;
+	}
 	if (u->connection) {
 		forget_all(u);
-		u->down_since_us = u->down_logged_us = now_us;
+		u->down_since_us = u->down_logged_us = u->dialed_us = now_us;
 		if (connection == 0)
 			log_warn("uplink_down", "collector=%s results stay in the spool, dialing again",
 				u->shared->conf->collector);
@@ -325,6 +337,8 @@ static int64_t next_due_us(const struct uplink *u)
 		due = MIN(due, MAX(u->drain_since_us + DRAIN_DIAL_US, clock_boot_us() + DRAIN_DIAL_US / 10));
 	if (u->state == UPLINK_HELD)
 		return MIN(due, u->held_until_us);
+	if (u->state == UPLINK_DOWN)
+		return MIN(due, u->dialed_us + 2 * u->shared->conf->reconnect_max_us + STUCK_US + US_PER_MS);
 	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && exchange_is_free(u->control))
 		due = MIN(due, u->control_at_us);
 	return u->state == UPLINK_UP ? MIN(due, uploads_due_us(u)) : due;

@@ -42,7 +42,7 @@ struct uplink {
 	int64_t live, backlog;  /* positions in the spool: the next is newer than live, older than backlog */
 	int64_t backlog_at_us;  /* its next may go */
 	int64_t drain_since_us; /* when draining */
-	int64_t held_until_us, backoff_us, heard_us, down_since_us, down_logged_us;
+	int64_t held_until_us, backoff_us, dialed_us, heard_us, down_since_us, down_logged_us;
 	uint64_t generation; /* received in this run, so that a restart learns of a burst; 0: none */
 	struct clockmap clock;
 	struct buf out;

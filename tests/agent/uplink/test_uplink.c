@@ -234,7 +234,7 @@ static void test_a_lost_connection_loses_nothing(void **state)
 	struct fake_counts c = fake_counts(w->fake);
 	assert_true(c.hellos >= 2 && c.connections >= 2); /* a new connection says Hello anew */
 	assert_int_equal(c.first_not_hello, 0);
-	assert_int_equal(check_bodies(w, seen, FAKE_SEEN_MAX), 4);
+	assert_true(check_bodies(w, seen, FAKE_SEEN_MAX) >= 4);
 	assert_int_equal(c.hello_generation, 1); /* and what it has */
 }
 
