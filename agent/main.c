@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/prober.h"
@@ -236,6 +237,7 @@ static int run(const char *path, struct agent_conf *conf)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	umask(0077); /* spool and assignments may hold what only this agent should read */
 	signal(SIGALRM, on_stop_limit);
 	log_init("tidemark-agent", (enum log_level)conf->log.level, (enum log_format)conf->log.format);
 
