@@ -34,22 +34,11 @@ static int on_lookup(void *resolver, void *reserved, void *arg)
 	return 0;
 }
 
-static void ip_text(const struct sockaddr *sa, char out[INET6_ADDRSTRLEN])
-{
-	const void *from =
-		sa->sa_family == AF_INET
-			? (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr
-			: (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-	if ((sa->sa_family != AF_INET && sa->sa_family != AF_INET6) ||
-		inet_ntop(sa->sa_family, from, out, INET6_ADDRSTRLEN) == NULL)
-		out[0] = '\0';
-}
-
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct slot *s = OBJ_CAST(struct slot, arg, SLOT_MAGIC);
 	lookup_over(s);
-	ip_text(&to->addr, s->ip);
+	memcpy(&s->tried, &to->addr, MIN((size_t)to->addrlen, sizeof(s->tried)));
 	if (!netpolicy_allows_address(s->env->policy, &to->addr, &s->refused_why))
 		return CURL_SOCKET_BAD;
 	s->opened = true;
@@ -213,6 +202,7 @@ static void slot_reset(struct slot *s)
 	s->header_bytes = s->header_lines = s->body_bytes = 0;
 	s->refused_why = NULL;
 	s->ip[0] = s->error[0] = s->why[0] = '\0';
+	s->tried.sin6_family = AF_UNSPEC;
 }
 
 /* A handle is never reset: every option that differs between targets is set here, when it differs from what
@@ -353,11 +343,24 @@ void slot_timing(const struct slot *s, struct obs_timing *ret)
 	ret->total_us = clamp_us(total);
 }
 
+/* As far as it came: the address that was tried last. Written out only where it is asked for. */
+static const char *ip_tried(struct slot *s)
+{
+	const void *from =
+		s->tried.sin6_family == AF_INET
+			? (const void *)&((const struct sockaddr_in *)(const void *)&s->tried)->sin_addr
+			: (const void *)&s->tried.sin6_addr;
+	if (s->ip[0] == '\0' && s->tried.sin6_family != AF_UNSPEC &&
+		inet_ntop(s->tried.sin6_family, from, s->ip, sizeof(s->ip)) == NULL)
+		s->ip[0] = '\0';
+	return s->ip;
+}
+
 static const char *why_of(struct slot *s, CURLcode code, enum obs_fail fail)
 {
 	if (fail == FAIL_REFUSED)
-		(void)snprintf(s->why, sizeof(s->why), "%s is %s; allow_networks does not list it", s->ip,
-			s->refused_why);
+		(void)snprintf(s->why, sizeof(s->why), "%s is %s; allow_networks does not list it",
+			ip_tried(s), s->refused_why);
 	else if (s->too_big && s->body_bytes > s->t->max_body)
 		(void)snprintf(s->why, sizeof(s->why), "the body is over its %zu bytes", s->t->max_body);
 	else if (s->too_big)
@@ -395,6 +398,7 @@ void slot_transfer(struct slot *s, CURLcode code, struct transfer *ret)
 	ret->body = s->body.p ? buf_str(&s->body) : (struct str){ "", 0 };
 	if (!s->sent || curl_easy_getinfo(s->easy, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL ||
 		ip[0] == '\0')
-		ip = s->ip; /* as far as it came */
-	ret->ip = str_of(ip);
+		ret->ip = str_of(ip_tried(s));
+	else
+		ret->ip = str_of(ip);
 }

@@ -36,6 +36,7 @@ struct slot {
 	int set_ip_version;
 	struct obs_timing before; /* of redirects followed */
 	struct buf headers, body;
+	struct sockaddr_in6 tried; /* or an IPv4 one; AF_UNSPEC: none yet */
 	char ip[INET6_ADDRSTRLEN];
 	char error[CURL_ERROR_SIZE];
 	char why[256];

@@ -10,7 +10,7 @@
 #include "agent/target.h"
 #include "proto/batch.h"
 
-#define PLAN_INTERVAL_MIN_US (100 * US_PER_MS)
+#define PLAN_INTERVAL_MIN_US (10 * US_PER_MS) /* against nonsense; the caps are what protects others */
 
 struct plan_service {
 	char *name;
