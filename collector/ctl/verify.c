@@ -55,6 +55,7 @@ int deploy_read(const json_t *answer, struct deploy_seen *ret, struct err *err)
 	d.not_fresh = json_object_get(answer, "not_fresh");
 	d.unobserved = json_object_get(answer, "unobserved");
 	d.next = json_object_get(answer, "next");
+	d.overtaken = json_is_true(json_object_get(answer, "overtaken"));
 	d.explained = json_text(answer, "cause").n > 0;
 	d.is_final = !str_is(d.verdict, "pending") && !str_is(d.verdict, "converging");
 	json_array_foreach(d.not_fresh, i, cell) d.wrong_seen = d.wrong_seen || cell_serves_wrong(cell);
@@ -71,7 +72,7 @@ enum verify_step verify_decide(const struct deploy_seen *d, bool recheck, double
 {
 	bool failed = str_is(d->verdict, "failed"), verified = str_is(d->verdict, "verified");
 	bool covered = d->observed > 0 && share_reaches(d->coverage, COVERAGE_MIN);
-	if (str_is(d->verdict, "superseded") || str_is(d->verdict, "aborted"))
+	if (str_is(d->verdict, "superseded") || str_is(d->verdict, "aborted") || d->overtaken)
 		return VERIFY_SUPERSEDED;
 	if (verified && (require < 0 || share_reaches(d->share, require)))
 		return VERIFY_PASSED;

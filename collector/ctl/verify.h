@@ -17,6 +17,7 @@ struct deploy_seen {
 	double share, coverage; /* -1: not known */
 	size_t known, observed, converged;
 	const json_t *not_fresh, *unobserved, *next, *propagation;
+	bool overtaken;  /* another deploy is current by now, whatever this one's verdict was */
 	bool explained;  /* it names a cause: then its next steps are better than ours */
 	bool is_final;   /* nothing more is coming, but a relapse */
 	bool wrong_seen; /* a cell serves another version: positive evidence */

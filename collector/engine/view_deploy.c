@@ -293,6 +293,8 @@ static void add_head(const struct engine *e, const struct service *s, const stru
 	json_time(out, "live_at", d->live_us);
 	json_text_or_null(out, "live_source", str_of(live_names[d->live_source]));
 	json_time(out, "decided_at", d->decided_us);
+	/* it had its time: what its verdict says is no longer asked of the edges */
+	json_bool(out, "overtaken", d->live_us != TIME_NONE && d->live_us <= e->now_us && ledger_current(s) != d);
 }
 
 static void add_tail(const struct deploy *d, struct buf *out)

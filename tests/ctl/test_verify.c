@@ -370,6 +370,10 @@ static void the_decision_is_a_table(void **state)
 		{ "superseded", "superseded", 1, 1, false, true, true, 0, VERIFY_SUPERSEDED },
 		{ "aborted", "aborted", 1, 1, false, false, false, -1, VERIFY_SUPERSEDED },
 	};
+	struct deploy_seen old = { .verdict = STR("verified"), .share = 1, .coverage = 1, .observed = 6, .known = 6,
+		.is_final = true, .overtaken = true };
+	if (verify_decide(&old, false, -1, false) != VERIFY_SUPERSEDED)
+		fail_msg("verified once, but another deploy is current by now: no pass");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct deploy_seen d = { .verdict = str_of(rows[i].verdict),
 			.share = rows[i].share,
