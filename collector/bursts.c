@@ -86,10 +86,11 @@ struct assign_burst burst_of(const struct service_conf *s, const struct burst_fa
 {
 	struct assign_burst b = { 0 };
 	struct count count = { .service = s };
-	if (!burst_is_on(facts, s->burst.for_us, now_us, &b.until_us, ret_next_us))
+	enum burst_pace pace = burst_pace_at(facts, s->burst.for_us, now_us, &b.until_us, ret_next_us);
+	if (pace == BURST_NONE)
 		return (struct assign_burst){ 0 };
 	(void)fleet_each(f, count_agent, &count); /* count_agent never ends it early */
-	b.interval_ms = burst_interval_ms(s, count.n);
-	*ret_next_us = now_us + LOOK_US;
+	b.interval_ms = burst_interval_ms(s, pace, count.n);
+	*ret_next_us = MIN(*ret_next_us, now_us + LOOK_US);
 	return b;
 }

@@ -117,7 +117,7 @@ static void test_the_generation_changes_when_the_set_does(void **state)
 {
 #define S(extra, ep)                                                                                         \
 	"services:\n- name: s\n  version: etag\n" extra "  endpoints: [{url: 'https://a.example/v'" ep "}]"  \
-												       "\n"
+	"\n"
 	static const struct {
 		const char *says, *text;
 		bool same;
@@ -159,21 +159,32 @@ static void test_max_rate_is_divided_over_all_probes(void **state)
 		const char *says, *burst;
 		size_t n_probes;
 		uint32_t at_least_ms, at_most_ms;
+		enum burst_pace pace;
 	} cases[] = {
-		{ "few agents: as often as configured", "{interval: 1s, max_rate: 20/s}", 20, 1000, 1000 },
-		{ "nobody there", "{interval: 1s, max_rate: 20/s}", 0, 1000, 1000 },
+		{ "few agents: as often as configured", "{interval: 1s, max_rate: 20/s}", 20, 1000, 1000,
+			BURST_FULL },
+		{ "nobody there", "{interval: 1s, max_rate: 20/s}", 0, 1000, 1000, BURST_FULL },
 		{ "five times too many: five times slower, rounded up", "{interval: 1s, max_rate: 20/s}", 100,
-			5000, 5500 },
-		{ "one more agent does not change it", "{interval: 1s, max_rate: 20/s}", 101, 5000, 5560 },
-		{ "slower than usual would be no burst", "{interval: 1s, max_rate: 20/s}", 600, 0, 0 },
-		{ "a burst as slow as usual is none", "{interval: 30s, max_rate: 20/s}", 1, 0, 0 },
+			5000, 5500, BURST_FULL },
+		{ "one more agent does not change it", "{interval: 1s, max_rate: 20/s}", 101, 5000, 5560,
+			BURST_FULL },
+		{ "slower than usual would be no burst", "{interval: 1s, max_rate: 20/s}", 600, 0, 0,
+			BURST_FULL },
+		{ "before it is live: ten times slower", "{interval: 1s, max_rate: 20/s}", 20, 10000, 10000,
+			BURST_GENTLE },
+		{ "and all together under a tenth of max_rate", "{interval: 1s, max_rate: 20/s}", 50, 25000,
+			27500, BURST_GENTLE },
+		{ "as slow as usual is none", "{interval: 3s, max_rate: 20/s}", 1, 0, 0, BURST_GENTLE },
+		{ "no burst", "{interval: 1s, max_rate: 20/s}", 1, 0, 0, BURST_NONE },
+		{ "a burst as slow as usual is none", "{interval: 30s, max_rate: 20/s}", 1, 0, 0,
+			BURST_FULL },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[256];
 		(void)snprintf(text, sizeof(text), S("  interval: 30s\n  burst: %s\n", ""), cases[i].burst);
 		struct collector_conf *c = conf_of(text);
-		uint32_t ms = burst_interval_ms(&c->services[0], cases[i].n_probes);
+		uint32_t ms = burst_interval_ms(&c->services[0], cases[i].pace, cases[i].n_probes);
 		if (ms < cases[i].at_least_ms || ms > cases[i].at_most_ms)
 			fail_msg("%s: %u ms", cases[i].says, ms);
 		if (ms > 0 && (double)cases[i].n_probes / ms * 1000 > c->services[0].burst.max_rate)
@@ -184,56 +195,63 @@ static void test_max_rate_is_divided_over_all_probes(void **state)
 
 #define MIN_US (60 * US_PER_S)
 
-static void test_when_a_burst_is_on(void **state)
+static void test_which_burst_is_on(void **state)
 {
 	const struct {
 		const char *says;
 		struct burst_facts facts;
-		bool on;
+		enum burst_pace pace;
 		int64_t until_us, next_us;
 	} cases[] = {
-		{ "nothing ever happened", { .purged_at_us = TIME_NONE }, false, 0, INT64_MAX },
-		{ "a deploy nobody calls live yet: from its start",
-			{ true, VERDICT_PENDING, T0 - MIN_US, TIME_NONE, TIME_NONE, false }, true,
+		{ "nothing ever happened", { .purged_at_us = TIME_NONE }, BURST_NONE, 0, INT64_MAX },
+		{ "a deploy nobody calls live yet: gently, from its start",
+			{ true, VERDICT_PENDING, T0 - MIN_US, TIME_NONE, TIME_NONE, false }, BURST_GENTLE,
 			T0 + 14 * MIN_US, INT64_MAX },
 		{ "a deploy whose live_at is still to come: gently until then",
-			{ true, VERDICT_PENDING, T0 - MIN_US, T0 + MIN_US, TIME_NONE, false }, false, 0,
-			T0 + MIN_US },
-		{ "also when it is purged meanwhile",
-			{ true, VERDICT_PENDING, T0 - MIN_US, T0 + MIN_US, T0 - US_PER_S, false }, false, 0,
-			T0 + MIN_US },
-		{ "live", { true, VERDICT_CONVERGING, T0 - 5 * MIN_US, T0 - MIN_US, TIME_NONE, false }, true,
-			T0 + 14 * MIN_US, INT64_MAX },
+			{ true, VERDICT_PENDING, T0 - MIN_US, T0 + MIN_US, TIME_NONE, false }, BURST_GENTLE,
+			T0 + 14 * MIN_US, T0 + MIN_US },
+		{ "also when it is purged meanwhile, from the purge",
+			{ true, VERDICT_PENDING, T0 - MIN_US, T0 + MIN_US, T0 - US_PER_S, false },
+			BURST_GENTLE, T0 + 15 * MIN_US - US_PER_S, T0 + MIN_US },
+		{ "pending for too long",
+			{ true, VERDICT_PENDING, T0 - 15 * MIN_US, TIME_NONE, TIME_NONE, false }, BURST_NONE,
+			0, INT64_MAX },
+		{ "live", { true, VERDICT_CONVERGING, T0 - 5 * MIN_US, T0 - MIN_US, TIME_NONE, false },
+			BURST_FULL, T0 + 14 * MIN_US, INT64_MAX },
+		{ "live since a moment ago: at full rate now",
+			{ true, VERDICT_PENDING, T0 - 5 * MIN_US, T0, TIME_NONE, false }, BURST_FULL,
+			T0 + 15 * MIN_US, INT64_MAX },
 		{ "live, and purged since: it lasts from the purge",
 			{ true, VERDICT_CONVERGING, T0 - 5 * MIN_US, T0 - 5 * MIN_US, T0 - MIN_US, false },
-			true, T0 + 14 * MIN_US, INT64_MAX },
+			BURST_FULL, T0 + 14 * MIN_US, INT64_MAX },
 		{ "verified: over", { true, VERDICT_VERIFIED, T0 - MIN_US, T0 - MIN_US, TIME_NONE, true },
-			false, 0, INT64_MAX },
-		{ "failed: over", { true, VERDICT_FAILED, T0 - MIN_US, T0 - MIN_US, TIME_NONE, false }, false,
-			0, INT64_MAX },
+			BURST_NONE, 0, INT64_MAX },
+		{ "failed: over", { true, VERDICT_FAILED, T0 - MIN_US, T0 - MIN_US, TIME_NONE, false },
+			BURST_NONE, 0, INT64_MAX },
 		{ "live for too long",
 			{ true, VERDICT_CONVERGING, T0 - 20 * MIN_US, T0 - 15 * MIN_US, TIME_NONE, false },
-			false, 0, INT64_MAX },
+			BURST_NONE, 0, INT64_MAX },
 		{ "failed, then purged: while a cell is not fresh",
-			{ true, VERDICT_FAILED, T0 - 9 * MIN_US, T0 - 9 * MIN_US, T0 - MIN_US, false }, true,
-			T0 + 14 * MIN_US, INT64_MAX },
+			{ true, VERDICT_FAILED, T0 - 9 * MIN_US, T0 - 9 * MIN_US, T0 - MIN_US, false },
+			BURST_FULL, T0 + 14 * MIN_US, INT64_MAX },
 		{ "and not longer",
-			{ true, VERDICT_FAILED, T0 - 9 * MIN_US, T0 - 9 * MIN_US, T0 - MIN_US, true }, false,
-			0, INT64_MAX },
+			{ true, VERDICT_FAILED, T0 - 9 * MIN_US, T0 - 9 * MIN_US, T0 - MIN_US, true },
+			BURST_NONE, 0, INT64_MAX },
 		{ "just purged: what is fresh may still turn",
 			{ true, VERDICT_VERIFIED, T0 - 9 * MIN_US, T0 - 9 * MIN_US, T0 - US_PER_S, true },
-			true, T0 + 15 * MIN_US - US_PER_S, INT64_MAX },
+			BURST_FULL, T0 + 15 * MIN_US - US_PER_S, INT64_MAX },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int64_t until_us = 0, next_us = 0;
-		bool on = burst_is_on(&cases[i].facts, 15 * MIN_US, T0, &until_us, &next_us);
-		if (on != cases[i].on || (on && until_us != cases[i].until_us) || next_us != cases[i].next_us)
-			fail_msg("%s: on=%d until=%+" PRId64 " next=%+" PRId64, cases[i].says, on,
+		enum burst_pace pace = burst_pace_at(&cases[i].facts, 15 * MIN_US, T0, &until_us, &next_us);
+		if (pace != cases[i].pace || (pace != BURST_NONE && until_us != cases[i].until_us) ||
+			next_us != cases[i].next_us)
+			fail_msg("%s: pace=%d until=%+" PRId64 " next=%+" PRId64, cases[i].says, pace,
 				(until_us - T0) / US_PER_S,
 				next_us == INT64_MAX ? INT64_MAX : (next_us - T0) / US_PER_S);
-		assert_false(
-			burst_is_on(&cases[i].facts, 0, T0, &until_us, &next_us)); /* for: 0 turns them off */
+		/* for: 0 turns them off */
+		assert_int_equal(burst_pace_at(&cases[i].facts, 0, T0, &until_us, &next_us), BURST_NONE);
 	}
 }
 
@@ -375,7 +393,7 @@ int main(void)
 		cmocka_unit_test(test_an_endpoint_carries_what_it_needs),
 		cmocka_unit_test(test_the_generation_changes_when_the_set_does),
 		cmocka_unit_test(test_max_rate_is_divided_over_all_probes),
-		cmocka_unit_test(test_when_a_burst_is_on),
+		cmocka_unit_test(test_which_burst_is_on),
 		cmocka_unit_test(test_how_an_agents_clock_is_mapped),
 		cmocka_unit_test(test_a_tokens_text_and_its_bytes_hash_alike),
 	};

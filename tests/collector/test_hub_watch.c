@@ -42,7 +42,11 @@ static void test_a_deploy_reaches_a_parked_watch(void **state)
 		.watch = { .generation = answer.assignments.generation } };
 	wire_free(&answer);
 	client_send(c, 1, &watch);
-	submit(w, ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"id\":\"d1\"}", 0);
+	char deploy[128];
+	(void)snprintf(deploy, sizeof(deploy),
+		"{\"service\":\"shop\",\"version\":\"v2\",\"id\":\"d1\",\"live_at\":%" PRId64 "}",
+		clock_wall_us());
+	submit(w, ENTRY_DEPLOY, deploy, 0);
 	assert_true(client_finish(c, 1, CLIENT_WAIT_MS, &answer));
 	assert_int_equal(answer.kind, WIRE_ASSIGNMENTS);
 	assert_false(answer.assignments.unchanged);
