@@ -1,13 +1,12 @@
 #include "agent/agent_conf.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/netpolicy.h"
+#include "base/name.h"
 #include "base/obs.h"
 
 #define LIST_MAX 256 /* allow_networks, allow_hosts, connect_to */
@@ -20,15 +19,15 @@ static const char *const format_words[] = { "text", "json", NULL };             
 #define END                    .key = NULL
 /* clang-format off */
 static const struct conf_field tls_fields[] = {
-	{ .key = "ca", IN(agent_tls, ca, CONF_STR), .says = "PEM file of who signs the collector's certificate; default: the system's" },
-	{ .key = "cert", IN(agent_tls, cert, CONF_STR), .says = "PEM file of the agent's certificate, where the collector asks for one" },
-	{ .key = "key", IN(agent_tls, key, CONF_STR), .says = "PEM file of its key" },
+	{ .key = "ca", IN(agent_tls, ca, CONF_PATH), .says = "PEM file of who signs the collector's certificate; default: the system's" },
+	{ .key = "cert", IN(agent_tls, cert, CONF_PATH), .says = "PEM file of the agent's certificate, where the collector asks for one" },
+	{ .key = "key", IN(agent_tls, key, CONF_PATH), .says = "PEM file of its key" },
 	{ .key = "server_name", IN(agent_tls, server_name, CONF_STR),
 	  .says = "name the certificate has to have; default: the host of collector" },
 	{ END },
 };
 static const struct conf_field spool_fields[] = {
-	{ .key = "dir", IN(agent_spool, dir, CONF_STR), .dflt = "/var/lib/tidemark-agent", .says = "directory of this agent alone" },
+	{ .key = "dir", IN(agent_spool, dir, CONF_PATH), .dflt = "/var/lib/tidemark-agent", .says = "directory of this agent alone" },
 	{ .key = "max_size", IN(agent_spool, max_size, CONF_SIZE), .min = "1MiB", .max = "64GiB", .dflt = "256MiB",
 	  .says = "over it the oldest batches are lost, and counted" },
 	{ .key = "max_age", IN(agent_spool, max_age_us, CONF_DURATION), .min = "1m", .max = "365d", .dflt = "72h",
@@ -253,15 +252,7 @@ static int read_collector(struct agent_conf *c, struct err *err)
 	if (!c->use_tls && (c->tls.ca || c->tls.cert || c->tls.key || c->tls.server_name))
 		return conf_error(c->file, node_of(c, "tls"), err, ERR_NONSENSE,
 			"tls is set, but collector is no tls+tcp:// address");
-	if ((c->tls.cert == NULL) != (c->tls.key == NULL))
-		return conf_error(c->file, node_of(c, "tls"), err, ERR_NONSENSE,
-			"cert and key go together, one is missing");
-	const char *const files[] = { c->tls.ca, c->tls.cert, c->tls.key };
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (files[i] && access(files[i], R_OK) < 0)
-			return conf_error(c->file, node_of(c, "tls"), err, ERR_IO, "cannot read %s: %s",
-				files[i], strerror(errno));
-	return 0;
+	return conf_check_tls(c->file, node_of(c, "tls"), c->tls.ca, c->tls.cert, c->tls.key, err);
 }
 
 static int read_names(struct agent_conf *c, struct err *err)
@@ -270,11 +261,9 @@ static int read_names(struct agent_conf *c, struct err *err)
 		const char *key, *value;
 	} names[] = { { "name", c->name }, { "region", c->region } };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strlen(names[i].value) > OBS_NAME_MAX)
-			return conf_error(c->file, node_of(c, names[i].key), err, ERR_TOO_BIG,
-				"over %d bytes", OBS_NAME_MAX);
-	if (c->name[0] == '\0')
-		return conf_error(c->file, node_of(c, "name"), err, ERR_SYNTAX, "name is empty");
+		if ((i == 0 || names[i].value[0] != '\0') && !name_is_fine(str_of(names[i].value)))
+			return conf_error(c->file, node_of(c, names[i].key), err, ERR_SYNTAX,
+				"'%s' is no %s: want " NAME_RULE, names[i].value, names[i].key);
 	return 0;
 }
 

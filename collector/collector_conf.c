@@ -1,12 +1,12 @@
 /* collector_conf.c - see collector_conf.h: the top of the file; services are in service_conf.c. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fnmatch.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/name.h"
 #include "collector/collector_conf_parts.h"
 #include "collector/token.h"
 
@@ -60,15 +60,15 @@ static const struct conf_field listen_fields[] = {
 	{ END },
 };
 static const struct conf_field tls_fields[] = {
-	{ AT(tls_part, ca, CONF_STR), .says = "PEM file of who signs agents' certificates" },
-	{ AT(tls_part, cert, CONF_STR), .says = "PEM file of the certificate shown to agents" },
-	{ AT(tls_part, key, CONF_STR), .says = "PEM file of its key" },
+	{ AT(tls_part, ca, CONF_PATH), .says = "PEM file of who signs agents' certificates" },
+	{ AT(tls_part, cert, CONF_PATH), .says = "PEM file of the certificate shown to agents" },
+	{ AT(tls_part, key, CONF_PATH), .says = "PEM file of its key" },
 	{ AT(tls_part, require_agent_cert, CONF_BOOL), .dflt = "off", .says = "refuse agents without a certificate signed by ca" },
 	{ END },
 };
 static const struct conf_field http_tls_fields[] = {
-	{ AT(tls_part, cert, CONF_STR), .says = "PEM file: the API speaks HTTPS" },
-	{ AT(tls_part, key, CONF_STR), .says = "PEM file of its key" },
+	{ AT(tls_part, cert, CONF_PATH), .says = "PEM file: the API speaks HTTPS" },
+	{ AT(tls_part, key, CONF_PATH), .says = "PEM file of its key" },
 	{ END },
 };
 static const struct conf_field http_fields[] = {
@@ -100,7 +100,7 @@ static const struct conf_field log_fields[] = {
 static const struct conf_field top_fields[] = {
 	{ AT(top, listen, CONF_MAP), .sub = listen_fields, .says = "addresses" },
 	{ AT(top, tls, CONF_MAP), .sub = tls_fields, .says = "for agents' connections" },
-	{ AT(top, store, CONF_STR), .dflt = "sqlite:tidemark.db", .says = "the journal: sqlite:PATH" },
+	{ AT(top, store, CONF_STR), .dflt = "sqlite:tidemark.db", .says = "the journal: sqlite:PATH, from this file's folder" },
 	{ AT(top, http, CONF_MAP), .sub = http_fields, .says = "the API" },
 	{ AT(top, status, CONF_MAP), .sub = status_fields, .says = "status feeds" },
 	{ AT(top, retention, CONF_MAP), .sub = retention_fields, .says = "how long things are kept" },
@@ -159,17 +159,6 @@ const struct conf_node *conf_map_get(const struct conf_node *map, const char *ke
 			return value;
 	}
 	return NULL;
-}
-
-bool name_is_fine(struct str name, size_t max)
-{
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    c == '-' || c == '_' || (c == '.' && i > 0)))
-			return false;
-	}
-	return name.n > 0 && name.n <= max;
 }
 
 /* -- lists of the top -- */
@@ -248,12 +237,12 @@ static int agents_read(struct collector_conf *c, const struct conf_node *list, s
 			return rc;
 		a->name = str_of(part.name);
 		a->region = str_of(part.region);
-		if (!name_is_fine(a->name, OBS_NAME_MAX))
+		if (!name_is_fine(a->name))
 			return conf_error(c->file, node, err, ERR_SYNTAX,
-				"'%s' is no agent's name: want letters, digits, '.', '_', '-'", part.name);
-		if (a->region.n > OBS_NAME_MAX)
-			return conf_error(c->file, node, err, ERR_TOO_BIG,
-				"region has %zu bytes, limit is %d", a->region.n, OBS_NAME_MAX);
+				"'%s' is no agent's name: want " NAME_RULE, part.name);
+		if (a->region.n > 0 && !name_is_fine(a->region))
+			return conf_error(c->file, node, err, ERR_SYNTAX,
+				"'%s' is no region: want " NAME_RULE, part.region);
 		rc = token_hash_text(str_of(part.token), &a->token, &why);
 		if (rc < 0)
 			return conf_error(c->file, node, err, rc, "token of '%s': %s", part.name, why.text);
@@ -320,7 +309,7 @@ static int addresses_check(struct collector_conf *c, const struct conf_node *roo
 		return conf_error(c->file, at_agents, err, ERR_DENIED,
 			"plain tcp:// beyond loopback would carry agents' tokens in the clear: use "
 			"tls+tcp://, or say insecure: true");
-	if (is_tls && (!c->tls.cert || !c->tls.key))
+	if (is_tls && !c->tls.cert && !c->tls.key)
 		return conf_error(
 			c->file, at_agents, err, ERR_NONSENSE, "tls+tcp:// needs tls.cert and tls.key");
 	if (c->tls.require_agent_cert && !c->tls.ca)
@@ -333,27 +322,6 @@ static int addresses_check(struct collector_conf *c, const struct conf_node *roo
 		return conf_error(c->file, at_http, err, ERR_DENIED,
 			"without http.tokens the API listens on loopback only, got '%s'", c->listen_http);
 	return 0;
-}
-
-int pem_file_read(const char *path, struct buf *out, struct err *err)
-{
-	char part[4096];
-	size_t n;
-	int rc = 0;
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return err_set(err, ERR_IO, "cannot read %s: %s", path, strerror(errno));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0 && !buf_failed(out))
-		buf_add(out, part, n);
-	if (ferror(f))
-		rc = err_set(err, ERR_IO, "cannot read %s: %s", path, strerror(errno));
-	else if (buf_failed(out))
-		rc = err_set(
-			err, ERR_TOO_BIG, "%s is larger than %zu bytes: is it a PEM file?", path, out->cap);
-	else if (str_find(buf_str(out), '\0') >= 0 || out->n == 0)
-		rc = err_set(err, ERR_SYNTAX, "%s is no PEM file", path);
-	(void)fclose(f); /* only read from */
-	return rc;
 }
 
 static int pem_read(
@@ -371,7 +339,22 @@ static int pem_read(
 	return rc;
 }
 
-static int store_check(struct collector_conf *c, const struct conf_node *root, struct err *err)
+/* The API's TLS is GnuTLS, which knows kinds of keys (Ed25519) that mbedTLS does not: those it judges itself. */
+static int http_tls_read(
+	struct collector_conf *c, const struct conf_node *at, const struct tls_part *tls, struct err *err)
+{
+	int rc = conf_check_tls(c->file, at, NULL, tls->cert, tls->key, err);
+	if (rc == ERR_UNSUPPORTED)
+		rc = 0;
+	if (rc == 0 && tls->cert)
+		rc = pem_read(c, at, tls->cert, &c->http_cert, err);
+	if (rc == 0 && tls->key)
+		rc = pem_read(c, at, tls->key, &c->http_key, err);
+	return rc;
+}
+
+/* sqlite:PATH, the path made whole; sqlite: may be left out. */
+static int store_read(struct collector_conf *c, const struct conf_node *root, struct err *err)
 {
 	const struct conf_node *at = conf_map_get(root, "store");
 	struct str uri = str_of(c->store);
@@ -380,6 +363,11 @@ static int store_check(struct collector_conf *c, const struct conf_node *root, s
 			c->file, at, err, ERR_UNSUPPORTED, "PostgreSQL is not built in, want sqlite:PATH");
 	if (uri.n == 0 || str_is(uri, "sqlite:"))
 		return conf_error(c->file, at ? at : root, err, ERR_SYNTAX, "want sqlite:PATH");
+	const char *path = c->store + (str_starts(uri, "sqlite:") ? strlen("sqlite:") : 0);
+	struct str whole = str_of(conf_path(c->file, path));
+	char *text = conf_mem_new(c, strlen("sqlite:") + whole.n + 1);
+	(void)snprintf(text, strlen("sqlite:") + whole.n + 1, "sqlite:%s", whole.p);
+	c->store = text;
 	return 0;
 }
 
@@ -405,18 +393,16 @@ static int conf_fill(struct collector_conf *c, struct err *err)
 	c->log_format = top.log.format;
 	c->insecure = top.insecure;
 	const struct conf_node *http = conf_map_get(root, "http");
-	if (!top.http.tls.cert != !top.http.tls.key)
-		return conf_error(
-			c->file, conf_map_get(http, "tls"), err, ERR_NONSENSE, "cert and key go together");
-	rc = store_check(c, root, err);
+	rc = store_read(c, root, err);
 	if (rc == 0)
 		rc = tokens_read(c, top.http.tokens, err);
 	if (rc == 0)
 		rc = addresses_check(c, root, err);
-	if (rc == 0 && top.http.tls.cert)
-		rc = pem_read(c, conf_map_get(http, "tls"), top.http.tls.cert, &c->http_cert, err);
-	if (rc == 0 && top.http.tls.key)
-		rc = pem_read(c, conf_map_get(http, "tls"), top.http.tls.key, &c->http_key, err);
+	if (rc == 0)
+		rc = conf_check_tls(
+			c->file, conf_map_get(root, "tls"), c->tls.ca, c->tls.cert, c->tls.key, err);
+	if (rc == 0)
+		rc = http_tls_read(c, conf_map_get(http, "tls"), &top.http.tls, err);
 	if (rc == 0)
 		rc = agents_read(c, top.agents, err);
 	if (rc == 0)

@@ -11,7 +11,6 @@
 #include "proto/wire.h"
 
 #define CONF_TOKENS_MAX 64
-#define PEM_MAX         (64 * 1024)
 
 struct extract_conf { /* how a version is found in an answer, and compared */
 	enum extract_kind kind;
@@ -100,12 +99,8 @@ const struct service_conf *collector_conf_service(const struct collector_conf *c
 /* The reference of every key, for --help. */
 void collector_conf_describe(struct buf *out);
 
-/* A certificate or key; out's cap bounds it. */
-MUST_USE int pem_file_read(const char *path, struct buf *out, struct err *err);
 /* "/version?format=json" -> "version-format-json", "/" -> "root". url is checked. */
 void endpoint_id_from_url(struct str url, struct buf *out);
 bool from_matches(const struct from_conf *f, struct str agent, struct str region);
-/* The name of a service, an agent or an endpoint: letters, digits, '.', '_', '-'; at most max bytes. */
-bool name_is_fine(struct str name, size_t max);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/name.h"
 #include "collector/hub_impl.h"
 #include "collector/token.h"
 
@@ -144,10 +145,10 @@ static int agent_enroll(
 	struct agent_record r = { 0 };
 	struct fleet_counts counts;
 	bool is_static = false;
-	if (!name_is_fine(name, OBS_NAME_MAX))
-		return err_set(err, ERR_SYNTAX, "an agent's name has letters, digits, '.', '_', '-' only");
-	if (region.n > OBS_NAME_MAX || !str_is_utf8(region))
-		return err_set(err, ERR_SYNTAX, "region is not text of at most %d bytes", OBS_NAME_MAX);
+	if (!name_is_fine(name))
+		return err_set(err, ERR_SYNTAX, "an agent's name: want " NAME_RULE);
+	if (region.n > 0 && !name_is_fine(region))
+		return err_set(err, ERR_SYNTAX, "an agent's region: want " NAME_RULE);
 	if (fleet_find(h->fleet, name, &r, &is_static) && !r.revoked)
 		return err_set(err, ERR_EXISTS, "agent '%.*s' is enrolled already%s", STR_ARG(name),
 			is_static ? ", by the configuration" : "; rotate gives it another token");

@@ -2,10 +2,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/name.h"
 #include "base/pattern.h"
 #include "collector/collector_conf_parts.h"
 
-#define ID_MAX 128 /* of an endpoint; it is part of URLs of the API */
+#define ID_MAX 128 /* of an endpoint that is named after its url */
 
 enum connection_word { CONNECTION_UNSAID, CONNECTION_FRESH, CONNECTION_REUSED };
 static const char *const connection_words[] = { "as_service", "fresh", "reused", NULL };
@@ -358,10 +359,9 @@ static int id_read(struct collector_conf *c, const struct conf_node *at, const s
 {
 	if (part->id) {
 		ep->id = str_of(part->id);
-		if (!name_is_fine(ep->id, ID_MAX))
-			return conf_error(c->file, at, err, ERR_SYNTAX,
-				"'%s' is no id: want letters, digits, '.', '_', '-', at most %d", part->id,
-				ID_MAX);
+		if (!name_is_fine(ep->id))
+			return conf_error(
+				c->file, at, err, ERR_SYNTAX, "'%s' is no id: want " NAME_RULE, part->id);
 	} else {
 		struct buf id;
 		buf_init(&id, ID_MAX);
@@ -432,13 +432,12 @@ static int service_name_read(struct collector_conf *c, const struct conf_node *n
 	const struct service_part *part, struct service_conf *s, struct err *err)
 {
 	char name[2 * OBS_NAME_MAX];
-	if (!name_is_fine(str_of(part->name), OBS_NAME_MAX / 2))
+	if (!name_is_fine(str_of(part->name)))
+		return conf_error(c->file, n, err, ERR_SYNTAX, "'%s' is no service's name: want " NAME_RULE,
+			part->name);
+	if (part->environment && !name_is_fine(str_of(part->environment)))
 		return conf_error(c->file, n, err, ERR_SYNTAX,
-			"'%s' is no service's name: want letters, digits, '.', '_', '-'", part->name);
-	if (part->environment && !name_is_fine(str_of(part->environment), OBS_NAME_MAX / 2 - 1))
-		return conf_error(c->file, n, err, ERR_SYNTAX,
-			"'%s' is no environment's name: want letters, digits, '.', '_', '-'",
-			part->environment);
+			"'%s' is no environment's name: want " NAME_RULE, part->environment);
 	(void)snprintf(name, sizeof(name), "%s%s%s", part->name, part->environment ? "@" : "",
 		part->environment ? part->environment : ""); /* fits: both were measured */
 	s->name = conf_mem_str(c, str_of(name));

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/name.h"
 #include "collector/http/handlers.h"
 
 /* Crockford's alphabet, lower case: sorts as the number does, and nobody reads l for 1. 48 bits of
@@ -190,18 +191,6 @@ void handle_event_post(struct request *r, struct worker *w)
 	json_decref(body);
 }
 
-/* Names travel in URLs, logs and configuration: letters, digits, dot, dash, underscore. */
-static bool name_is_plain(struct str s, size_t max)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    c == '.' || c == '-' || c == '_'))
-			return false;
-	}
-	return s.n > 0 && s.n <= max;
-}
-
 static bool check_agent(struct request *r, json_t *body)
 {
 	const char *key;
@@ -214,9 +203,8 @@ static bool check_agent(struct request *r, json_t *body)
 				r, 422, "nonsense", "/%s: unknown; an agent has a name and a region", key);
 			return false;
 		}
-		if (!json_is_string(value) || !name_is_plain(string_member(body, key), 64)) {
-			answer_problem(r, 422, "nonsense",
-				"/%s: want 1 to 64 letters, digits, '.', '-' or '_'", key);
+		if (!json_is_string(value) || !name_is_fine(string_member(body, key))) {
+			answer_problem(r, 422, "nonsense", "/%s: want " NAME_RULE, key);
 			return false;
 		}
 	}

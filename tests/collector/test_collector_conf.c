@@ -77,13 +77,16 @@ static const struct {
 		"agents:\n- {name: a, token: " TOKEN "}\n- {name: a, token: " TOKEN "}\n",
 		"c.yaml:3:3: two agents are called 'a'" },
 	{ "an agent's name with a space", "agents: [{name: a b, token: " TOKEN "}]\n",
-		"c.yaml:1:10: 'a b' is no agent's name: want letters, digits, '.', '_', '-'" },
+		"c.yaml:1:10: 'a b' is no agent's name: want 1 to 64 letters, digits, '.', '_', '-', a "
+		"letter or digit first" },
 	{ "a service without endpoints", "services: [{name: a, endpoints: []}]\n",
 		"c.yaml:1:33: want a list of endpoints, at least one" },
 	{ "a service with a blank", "services: [{name: a b, endpoints: [{url: 'http://a/'}]}]\n",
-		"c.yaml:1:12: 'a b' is no service's name: want letters, digits, '.', '_', '-'" },
+		"c.yaml:1:12: 'a b' is no service's name: want 1 to 64 letters, digits, '.', '_', '-', a "
+		"letter or digit first" },
 	{ "an @ is what tells environments", "services: [{name: a@b, endpoints: [{url: 'http://a/'}]}]\n",
-		"c.yaml:1:12: 'a@b' is no service's name: want letters, digits, '.', '_', '-'" },
+		"c.yaml:1:12: 'a@b' is no service's name: want 1 to 64 letters, digits, '.', '_', '-', a "
+		"letter or digit first" },
 	{ "nobody says where the version is", "services: [{name: a, endpoints: [{url: 'http://a/'}]}]\n",
 		"c.yaml:1:34: nobody says where the version is in the answer: add version, such as {json: "
 		"/version}" },
@@ -120,7 +123,8 @@ static const struct {
 		"c.yaml:1:55: spaces, control characters and non-ASCII must be %-encoded in a url" },
 	{ "an id that cannot be part of a url",
 		"services: [{name: a, version: etag, endpoints: [{url: 'http://a/', id: a/b}]}]\n",
-		"c.yaml:1:49: 'a/b' is no id: want letters, digits, '.', '_', '-', at most 128" },
+		"c.yaml:1:49: 'a/b' is no id: want 1 to 64 letters, digits, '.', '_', '-', a letter or digit "
+		"first" },
 	{ "a header that would be two",
 		"services: [{name: a, version: etag, headers: {X: \"a\\r\\nY: b\"}, endpoints: [{url: "
 		"'http://a/'}]}]\n",
