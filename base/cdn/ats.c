@@ -25,7 +25,10 @@ static void ats_read(const struct headers *h, struct edge_info *e)
 		via_ats_read(h, e);
 	} else if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) &&
 		   !plain_words_read(h, e)) {
-		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
+		/* Unless it is told to write Via, it only says when a copy is over. */
+		bool stale = warned_stale(h, "TrafficServer");
+		tier_add(e, TIER_EDGE, stale ? CACHE_STALE : CACHE_UNKNOWN, e->pop);
+		e->cache_source = stale ? "warning" : e->cache_source;
 	}
 }
 

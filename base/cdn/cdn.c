@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/cdn/read.h"
+#include "base/places.h"
 
 extern const struct vendor vendor_cloudflare, vendor_vercel, vendor_netlify, vendor_fastly, vendor_cloudfront,
 	vendor_akamai, vendor_azure, vendor_bunny, vendor_keycdn, vendor_cdn77, vendor_edgecast,
@@ -77,7 +78,7 @@ static void iata_read(struct edge_info *e)
 		char c = e->pop.p[i];
 		code[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
 	}
-	if (iata_known(code))
+	if (place_is_iata(code))
 		memcpy(e->iata, code, sizeof(code));
 }
 

@@ -17,6 +17,8 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 		pop_set(e, place, "x-edge-location");
 	if (e->pop.n == 0)
 		pop_set(e, word_host(list_nearest(&words, 0)), "x-cache");
+	if (e->pop.n == 0 && nginx_in_front(h, software_of(h)))
+		plain_words_read(h, e);
 	if (cache_status_read(h, e, NULL))
 		e->used |= USED_X_CACHE | USED_PLAIN; /* the same caches once more */
 	else if (!x_cache_read(h, e, &words, 0) && !plain_words_read(h, e))

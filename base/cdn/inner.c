@@ -44,19 +44,62 @@ static void wikimedia_add(struct edge_info *e, struct str word)
 	tier_add(e, next_kind(e), status, name);
 }
 
+static bool squid_had_a_copy(const struct list *lookups, struct str host, bool *ret_had)
+{
+	for (size_t i = 0; host.n > 0 && i < lookups->n; i++) {
+		struct str lookup = list_nearest(lookups, i);
+		if (!str_eq(word_host(lookup), host))
+			continue;
+		*ret_had = cache_word(lookup) == CACHE_HIT;
+		return true;
+	}
+	return false;
+}
+
+bool x_cache_is_squids(const struct headers *h, const struct list *words)
+{
+	struct list lookups;
+	bool had;
+	list_read(h, "x-cache-lookup", ENCLOSING_QUOTES, &lookups);
+	return words->n > 0 && squid_had_a_copy(&lookups, word_host(list_nearest(words, 0)), &had);
+}
+
+/* Squid says HIT or MISS and no more. That it had a copy and fetched all the same, the lookup tells; that the
+ * copy it used is over, Warning. A page it made of an error is no copy. */
+static enum cache_status squid_status(const struct headers *h, const struct list *lookups, struct str word, bool *warned)
+{
+	enum cache_status status = cache_word(word);
+	struct str error;
+	bool had;
+	if (!squid_had_a_copy(lookups, word_host(word), &had))
+		return status;
+	if (status == CACHE_MISS && had && !headers_get(h, "x-squid-error", &error))
+		return CACHE_EXPIRED;
+	if (status == CACHE_HIT && *warned) {
+		*warned = false; /* of Squids in a row, the first that used its copy is the one */
+		return CACHE_STALE;
+	}
+	return status;
+}
+
 bool x_cache_read(const struct headers *h, struct edge_info *e, const struct list *words, size_t skip)
 {
 	struct names names;
+	struct list lookups;
 	e->used |= USED_X_CACHE;
 	if (skip >= words->n)
 		return false;
 	names_read(h, &names);
+	list_read(h, "x-cache-lookup", ENCLOSING_QUOTES, &lookups);
+	bool warned = lookups.n > 0 && warned_stale(h, "squid");
 	if (e->n_tiers == 0)
 		e->cache_source = "x-cache";
 	for (size_t i = skip; i < words->n; i++) {
 		struct str word = list_nearest(words, i);
 		if (word_is_wikimedia(word))
 			wikimedia_add(e, word);
+		else if (lookups.n > 0)
+			tier_add(e, next_kind(e), squid_status(h, &lookups, word, &warned), name_of_word(&names, word));
 		else
 			tier_add_word(e, next_kind(e), word, name_of_word(&names, word));
 	}

@@ -114,36 +114,64 @@ bool via_is_ats(const struct via *v)
 	return text_has(v->comment, "TrafficServer");
 }
 
+/* The copy was over: what became of it, by what the server inwards said. A shortened code that leaves it out
+ * says no more than that. */
+static enum cache_status ats_stale_status(char server)
+{
+	switch (server) {
+	case 'N':
+		return CACHE_REVALIDATED;
+	case 'E': /* no answer there */
+	case ' ': /* not asked */
+		return CACHE_STALE;
+	default:
+		return CACHE_EXPIRED;
+	}
+}
+
 /* "[cRs f ]" or "[uScRs f p eN:t cCHp s ]": pairs of a field in lower case and its value. 'c' is the cache
- * lookup; the second c, behind the colon, is the detail we do not need. A space is a value too, so nothing is
- * trimmed here. */
+ * lookup, 's' the server; the second c, behind the colon, is the detail we do not need. A space is a value
+ * too, so nothing is trimmed here. */
 bool via_ats_status(const struct via *v, enum cache_status *ret)
 {
 	ptrdiff_t open = str_find(v->comment, '[');
 	struct str code = open < 0 ? STR_NONE : str_from(v->comment, (size_t)open + 1);
+	char lookup = '\0', server = '\0';
 	for (size_t i = 0; i + 1 < code.n && code.p[i] != ']' && code.p[i] != ':'; i += 2) {
-		if (code.p[i] != 'c')
-			continue;
-		switch (code.p[i + 1]) {
-		case 'H':
-		case 'R':
-			*ret = CACHE_HIT;
-			return true;
-		case 'M':
-		case 'A':
-			*ret = CACHE_MISS;
-			return true;
-		case 'S':
-			*ret = CACHE_EXPIRED;
-			return true;
-		case ' ':
-			*ret = CACHE_BYPASS;
-			return true;
-		default:
-			*ret = CACHE_UNKNOWN;
-			return true;
-		}
+		if (code.p[i] == 'c')
+			lookup = code.p[i + 1];
+		else if (code.p[i] == 's')
+			server = code.p[i + 1];
 	}
+	switch (lookup) {
+	case '\0':
+		return false;
+	case 'H':
+	case 'R':
+		*ret = CACHE_HIT;
+		return true;
+	case 'M':
+	case 'A':
+		*ret = CACHE_MISS;
+		return true;
+	case 'S':
+		*ret = ats_stale_status(server);
+		return true;
+	case ' ':
+		*ret = CACHE_BYPASS;
+		return true;
+	default:
+		*ret = CACHE_UNKNOWN;
+		return true;
+	}
+}
+
+bool warned_stale(const struct headers *h, const char *agent)
+{
+	struct str line;
+	for (size_t at = 0; headers_next_line(h, STR("warning"), &at, &line);)
+		if ((str_starts(line, "110 ") || str_starts(line, "111 ")) && text_has(line, agent))
+			return true;
 	return false;
 }
 
@@ -279,9 +307,12 @@ enum software software_of(const struct headers *h)
 	struct str value;
 	enum software found = SOFTWARE_NONE;
 	list_read(h, "via", ENCLOSING_ALL, &via);
-	if (via.n > 0) {
-		struct via last = via_parse(list_nearest(&via, 0));
-		found = software_of_via(&last);
+	for (size_t i = 0; i < via.n; i++) {
+		struct via member = via_parse(list_nearest(&via, i));
+		if (str_eq_nocase(member.host, STR("Caddy")))
+			continue; /* a proxy without a cache: who is behind it counts */
+		found = software_of_via(&member);
+		break;
 	}
 	if (found == SOFTWARE_NONE && headers_get(h, "server", &value))
 		found = software_of_server(value);

@@ -50,6 +50,9 @@ struct via {
 struct via via_parse(struct str member);
 bool via_is_ats(const struct via *v);
 bool via_ats_status(const struct via *v, enum cache_status *ret); /* false: it shows no code */
+/* Does a cache whose name for itself contains this say that the copy is past its life? (RFC 7234, 5.5: 110 and
+ * 111. RFC 9111 has given Warning up; Squid and Traffic Server still send it.) */
+bool warned_stale(const struct headers *h, const char *agent);
 
 /* Filling edge_info. Names that are not clean (cdn.h) are dropped here. */
 enum used {
@@ -78,6 +81,14 @@ bool via_ats_read(const struct headers *h, struct edge_info *e);
 /* Everything a hop behind the vendor's edge told, after the vendor's own reading. */
 void inner_read(const struct headers *h, struct edge_info *e);
 
+/* Are the words of X-Cache Squid's? It alone writes X-Cache-Lookup beside them, from the same host. */
+bool x_cache_is_squids(const struct headers *h, const struct list *words);
+/* X-Cache-Status or X-Proxy-Cache stands behind all that this cache writes of itself: it is the word of the
+ * same cache, or of one in front. */
+bool plain_word_is_last(const struct headers *h, enum software software);
+/* That word is from nginx in front of a cache of this make. */
+bool nginx_in_front(const struct headers *h, enum software software);
+
 bool is_fastly_node(struct str name);    /* cache-fra19169-FRA */
 struct str akamai_host(struct str text); /* "TCP_HIT from a23-62-155-202.deploy...": a23-62-155-202 */
 struct str vercel_pop(const struct headers *h);
@@ -104,7 +115,4 @@ bool cache_status_next(const struct headers *h, size_t *at, struct cache_status_
 enum cache_status cache_status_word(const struct cache_status_member *m);
 void age_read(const struct headers *h, struct edge_info *e);
 void ttl_read(const struct headers *h, const struct vendor *v, struct edge_info *e);
-bool iata_known(
-	const char code[3]); /* upper case; an airport or a city (TYO), not a vendor's own code (WDC) */
-
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cdn/read.h"
+#include "base/places.h"
 #include "tests/cdn/support.h"
 
 #define FASTLY     "X-Served-By: cache-iad-kiad7000130-IAD, cache-fra-etou8220141-FRA\n"
@@ -248,10 +249,10 @@ static void test_iata_codes(void **state)
 	static const char *const unknown[] = { "WDC", "QWJ", "ZZZ", "fra", "F1A", "\0\0\0", "[[[",
 		"\xff\xff\xff" };
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (!iata_known(known[i]))
+		if (!place_is_iata(known[i]))
 			fail_msg("%s is a code", known[i]);
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
-		if (iata_known(unknown[i]))
+		if (place_is_iata(unknown[i]))
 			fail_msg("%s is none", unknown[i]);
 }
 
