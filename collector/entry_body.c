@@ -34,7 +34,8 @@ static int take_type_and_id(struct entry_reader *r, enum entry_kind kind, struct
 	return rc;
 }
 
-/* What others' clocks call the future is now; the entry says where that was done. */
+/* What others' clocks call the future is now, as far as clocks differ; the entry says where that was done.
+ * What lies further ahead is a plan, and nobody here keeps those. */
 static int take_times(struct entry_reader *r, int64_t now_us, int64_t *ret_at_us, struct err *err)
 {
 	static const char *const names[] = { "at", "started_at", "live_at", "requested_at", "completed_at" };
@@ -45,7 +46,13 @@ static int take_times(struct entry_reader *r, int64_t now_us, int64_t *ret_at_us
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int64_t at_us = TIME_NONE;
 		field_time(&f, names[i], &at_us);
-		if (at_us != TIME_NONE && at_us > now_us) {
+		if (at_us != TIME_NONE && at_us > now_us + ENTRY_CLOCKS_DIFFER_US) {
+			const char *when = strcmp(names[i], "live_at") == 0 ? "the origin serves the version"
+									    : "it has happened";
+			field_fail(&f, names[i], ERR_NONSENSE,
+				"is %" PRId64 " s in the future; leave it out and send it when %s",
+				(at_us - now_us) / US_PER_S, when);
+		} else if (at_us != TIME_NONE && at_us > now_us) {
 			json_object_set_new(r->root, names[i], json_integer(now_us));
 			json_array_append_new(clamped, json_string(names[i]));
 		}

@@ -35,6 +35,7 @@
 
 #define ENTRY_LINE_MAX  (1024 * 1024) /* bytes of one line, entry or body */
 #define ENTRY_DEPTH_MAX 16
+#define ENTRY_CLOCKS_DIFFER_US (30 * US_PER_S)
 #define ENTRY_ITEMS_MAX 20000         /* of any list in it: a service names the agents assigned to it */
 
 /* Turns entries into events; keeps the memory of the last event until the next call. One thread. */
@@ -56,8 +57,8 @@ int64_t entry_line_position(const struct entry_reader *r);
 MUST_USE int entry_to_lines(struct entry_reader *r, const struct entry *e, struct buf *out, struct err *err);
 
 /* A request body checked and completed (id, at, defaults) into the JSON a journal entry holds. kind: ENTRY_DEPLOY, _PURGE, their
- * patches, _MESH, _ROLLOUT, _PODS. now_us is what "at" is when the body does not say. Times in the future are brought back to
- * now_us and listed in "clamped". id is the path's or a fresh one; empty: the body's, which must then have one where one is
+ * patches, _MESH, _ROLLOUT, _PODS. now_us is what "at" is when the body does not say. Times in the future are refused, but
+ * for what clocks differ: those are brought back to now_us and listed in "clamped". id is the path's or a fresh one; empty: the body's, which must then have one where one is
  * needed. Unknown keys are refused. Errors name the JSON pointer: `/live_at: want a time, got 12.5`. */
 MUST_USE int entry_from_body(struct entry_reader *r, enum entry_kind kind, struct str body, struct str id, int64_t now_us,
 	struct buf *out_json, struct err *err);

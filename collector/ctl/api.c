@@ -126,11 +126,12 @@ static int transport_error(const struct api *a, CURLcode code, const char *detai
 static int problem(const struct api *a, long status, json_t *answer, struct err *err)
 {
 	struct str title = json_text(answer, "title"), detail = json_text(answer, "detail");
-	int code = status == 404                    ? ERR_NOT_FOUND
-		   : status == 401 || status == 403 ? ERR_DENIED
-		   : status == 409                  ? ERR_EXISTS
-		   : status >= 500 || status == 429 ? ERR_BUSY
-						    : ERR_NONSENSE;
+	int code = status == 404                                          ? ERR_NOT_FOUND
+		   : status == 401 || status == 403                       ? ERR_DENIED
+		   : status == 409                                        ? ERR_EXISTS
+		   : status >= 500 || status == 429                       ? ERR_BUSY
+		   : str_is(json_text(answer, "code"), "unknown_service") ? ERR_SYNTAX
+									  : ERR_NONSENSE;
 	const char *cure = "";
 	if (status == 401)
 		cure = a->token ? "; the token is not known there"

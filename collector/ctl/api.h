@@ -21,8 +21,8 @@ void api_free(struct api *a);
 /* Asks and waits up to timeout_us for the whole answer. body may be NULL. key: Idempotency-Key, may be NULL;
  * with one, what got no answer is sent again. *ret (may be NULL) is the caller's; NULL for an answer without
  * a body. ERR_NET out of reach · ERR_BUSY 5xx · ERR_CORRUPT what came is not from a collector · ERR_NOT_FOUND
- * 404 · ERR_DENIED 401, 403 · ERR_NONSENSE any other refusal; for all refusals the sentence has title and
- * detail. */
+ * 404 · ERR_DENIED 401, 403 · ERR_SYNTAX a service that nobody watches · ERR_NONSENSE any other refusal; for
+ * all refusals the sentence has title and detail. */
 MUST_USE int api_call(struct api *a, const char *method, const char *path, const json_t *body,
 	const char *key, int64_t timeout_us, json_t **ret, struct err *err);
 MUST_USE int api_get(struct api *a, const char *path, json_t **ret, struct err *err);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "collector/http/handlers.h"
 #include "collector/http/json_scan.h"
+#include "collector/http/known.h"
 
 #define LIST_BYTES_MAX ANSWER_MAX
 
@@ -94,16 +95,12 @@ static void answer_cells(struct request *r, struct str service)
 		.edge = request_query(r, "edge"),
 		.after = request_query(r, "cursor"),
 	};
-	enum cell_state state;
 	struct buf next;
 	struct err err;
 	if (!request_query_limit(r, 500, 5000, &f.limit))
 		return;
-	if (f.state.n && !cell_state_from(f.state, &state)) {
-		answer_problem(r, 400, "bad_parameter", "state: '%.*s' is no state of a cell",
-			STR_ARG(str_first(f.state, 64)));
+	if (!query_state_known(r, f.state))
 		return;
-	}
 	buf_init(&next, 1024);
 	buf_addf(&r->out, "{\"items\":");
 	int rc = view_cells(hub_read(r->http->hub), &f, &r->out, &next, &err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/name.h"
 #include "collector/http/handlers.h"
+#include "collector/http/known.h"
 
 /* Crockford's alphabet, lower case: sorts as the number does, and nobody reads l for 1. 48 bits of
  * milliseconds, 32 of chance. */
@@ -60,6 +61,19 @@ enum submit_flags {
 	MAYBE_MADE = 2,    /* that it exists already is success */
 };
 
+/* Checked already that it is an entry. */
+static bool names_are_known(struct request *r, enum entry_kind kind, struct str service)
+{
+	if (!body_service_known(r, service))
+		return false;
+	if (kind != ENTRY_PURGE)
+		return true;
+	json_t *body = read_object(r);
+	bool known = body != NULL && body_vendor_known(r, service, string_member(body, "vendor"));
+	json_decref(body);
+	return known;
+}
+
 /* Body to entry to journal. False: r is answered. */
 static bool submit(struct request *r, struct worker *w, enum entry_kind kind, struct str service,
 	struct str id, unsigned flags)
@@ -71,6 +85,8 @@ static bool submit(struct request *r, struct worker *w, enum entry_kind kind, st
 	if (rc < 0) {
 		/* the JSON itself was fine: what is wrong is what it says */
 		answer_problem(r, 422, err_name(rc), "%s", err.text);
+	} else if ((flags & NAMED_BY_BODY) && !names_are_known(r, kind, service)) {
+		rc = ERR_NOT_FOUND;
 	} else {
 		rc = hub_submit(
 			r->http->hub, kind, service, buf_str(&entry), r->http->limits.submit_us, &err);
@@ -134,6 +150,22 @@ void handle_purge_post(struct request *r, struct worker *w)
 	create(r, w, ENTRY_PURGE, "p_", "/api/v1/purges", answer_purge);
 }
 
+/* Aborting changes nothing any more: said, instead of nodded at. What is aborted already stays so, that a
+ * lost answer can be asked for again. */
+static bool is_decided(struct request *r, struct str id)
+{
+	enum verdict v = VERDICT_PENDING;
+	int rc = view_verdict(hub_read(r->http->hub), id, &v, NULL);
+	hub_read_done(r->http->hub);
+	if (rc < 0 || !verdict_is_final(v) || v == VERDICT_ABORTED)
+		return false;
+	answer_problem(r, 409, "decided",
+		"/aborted: deploy '%.*s' is %s: only one that is pending or converging can be aborted; to go "
+		"back, deploy the old version again",
+		STR_ARG(str_first(id, 64)), verdict_name(v));
+	return true;
+}
+
 void handle_deploy_patch(struct request *r, struct worker *w)
 {
 	struct str id = request_param(r, "id");
@@ -145,6 +177,8 @@ void handle_deploy_patch(struct request *r, struct worker *w)
 	buf_init(&service, 2 * OBS_NAME_MAX);
 	if (!deploy_service(r->http, id, &service, &err))
 		answer_err(r, &err);
+	else if (json_is_true(json_object_get(body, "aborted")) && is_decided(r, id))
+		; /* it answered */
 	else if (submit(r, w, ENTRY_DEPLOY_PATCH, buf_str(&service), id, 0))
 		answer_deploy(r, id, 200);
 	buf_fini(&service);

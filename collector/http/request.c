@@ -168,7 +168,7 @@ void request_add_header(struct request *r, const char *name, const char *fmt, ..
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	INVARIANT(r->n_headers < REQUEST_HEADERS_MAX);
-	r->headers[r->n_headers++] = (struct header){ name, mem_strdup(text) };
+	r->headers[r->n_headers++] = (struct answer_header){ name, mem_strdup(text) };
 }
 
 void request_free(struct request *r)

@@ -66,7 +66,7 @@ enum request_phase {
 struct pair {
 	struct str name, value;
 };
-struct header {
+struct answer_header {
 	const char *name;
 	char *value; /* owned */
 };
@@ -95,7 +95,7 @@ struct request {
 	const char *static_body; /* instead of out, for what lives as long as the program */
 	size_t static_n;
 	struct buf out;
-	struct header headers[REQUEST_HEADERS_MAX];
+	struct answer_header headers[REQUEST_HEADERS_MAX];
 	size_t n_headers;
 	struct MHD_Response *response; /* instead of all that: a stream */
 	/* parked in waits, or queued for a worker */

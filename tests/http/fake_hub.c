@@ -115,6 +115,19 @@ void fake_cell_state(size_t i, enum cell_state s)
 	pthread_rwlock_unlock(&world.lock);
 }
 
+void fake_add_cell(const char *service, const char *endpoint, const char *edge, const char *vendor)
+{
+	pthread_rwlock_wrlock(&world.lock);
+	INVARIANT(world.engine.n_cells < ITEMS_MAX);
+	world.engine.cells[world.engine.n_cells++] = (struct fake_cell){ .service = service,
+		.endpoint = endpoint,
+		.edge = edge,
+		.vendor = vendor,
+		.region = "eu",
+		.state = CELL_FRESH };
+	pthread_rwlock_unlock(&world.lock);
+}
+
 size_t fake_cell_count(void)
 {
 	return world.engine.n_cells;

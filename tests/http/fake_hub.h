@@ -16,6 +16,7 @@ void fake_deploy(const char *id, const char *service, const char *version, enum 
 void fake_verdict(const char *id, enum verdict v);
 void fake_cell_state(size_t i, enum cell_state s);
 size_t fake_cell_count(void);
+void fake_add_cell(const char *service, const char *endpoint, const char *edge, const char *vendor);
 void fake_tell(enum change_kind kind, int64_t position, uint32_t seq, const char *service, const char *json);
 void fake_position(int64_t position); /* of the journal, as a server that starts now finds it */
 

@@ -46,6 +46,8 @@ static void add_cell(struct buf *b, const struct fake_cell *c)
 	buf_add_json(b, str_of(c->edge));
 	buf_add_key(b, "state");
 	buf_add_json(b, str_of(cell_states[c->state]));
+	buf_add_key(b, "vendor");
+	buf_add_json(b, str_of(c->vendor));
 	buf_add_char(b, '}');
 }
 

@@ -16,8 +16,12 @@ static void reading(void **state)
 		{ "cells, all of them", "GET", "/api/v1/cells", NULL, NULL, 200, "\"self:edge-lhr\"" },
 		{ "cells of a service", "GET", "/api/v1/cells?service=blog%40staging", NULL, NULL, 200,
 			"{\"items\":[{\"service\":\"blog@staging\",\"endpoint\":\"v\",\"edge\":\"fastly:"
-			"FRA\",\"state\":\"fresh\"}],"
+			"FRA\",\"state\":\"fresh\",\"vendor\":\"fastly\"}],"
 			"\"next\":null}" },
+		{ "a state misspelt", "GET", "/api/v1/cells?state=stal", NULL, NULL, 400,
+			"state: 'stal' is no state of a cell; did you mean 'stale'?" },
+		{ "a state that is none", "GET", "/api/v1/cells?state=frobnicate", NULL, NULL, 400,
+			"is no state of a cell; there are never_seen, silent, moved, failing, fresh," },
 		{ "cells by state", "GET", "/api/v1/cells?state=stale", NULL, NULL, 200, "\"fastly:FRA\"" },
 		{ "cells by vendor and region", "GET", "/api/v1/cells?vendor=cloudfront&region=ap", NULL,
 			NULL, 200, "NRT12-C1" },
@@ -105,8 +109,8 @@ static void addresses(void **state)
 			"bad_target" },
 		{ "an escape cut short", "GET", "/api/v1/deploys/%4", NULL, NULL, 400, "bad_target" },
 		{ "a NUL in the path", "GET", "/api/v1/deploys/a%00b", NULL, NULL, 400, "bad_target" },
-		{ "an error names the address as it was sent", "GET", "/api/v1/deploys/..%2f..%2fetc", NULL, NULL,
-			404, "\"instance\":\"/api/v1/deploys/..%2f..%2fetc\"" },
+		{ "an error names the address as it was sent", "GET", "/api/v1/deploys/..%2f..%2fetc", NULL,
+			NULL, 404, "\"instance\":\"/api/v1/deploys/..%2f..%2fetc\"" },
 		{ "no UTF-8 in the path", "GET", "/api/v1/deploys/%ff%fe", NULL, NULL, 400, "bad_target" },
 		{ "a broken escape in the query", "GET", "/api/v1/cells?service=%", NULL, NULL, 400,
 			"bad_target" },
@@ -236,7 +240,30 @@ static void writing_wrong(void **state)
 		{ "a field that is missing is pointed at", "POST", "/api/v1/deploys", NULL,
 			"{\"service\":\"shop\"}", 422, "\"pointer\":\"/version\"" },
 		{ "a service that is not there", "POST", "/api/v1/deploys", NULL,
-			"{\"service\":\"x\",\"version\":\"1\"}", 422, "no service is called 'x'" },
+			"{\"service\":\"x\",\"version\":\"1\"}", 422,
+			"no service 'x' is watched here; there are shop, "
+			"blog@staging\",\"pointer\":\"/service\"" },
+		{ "a service misspelt", "POST", "/api/v1/deploys", NULL,
+			"{\"service\":\"shpo\",\"version\":\"1\"}", 422,
+			"\"code\":\"unknown_service\",\"detail\":\"/service: no service 'shpo' is watched "
+			"here; did "
+			"you mean 'shop'?\"" },
+		{ "a service without its environment", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"blog\",\"everything\":true}", 422, "did you mean 'blog@staging'?" },
+		{ "an event of a service misspelt", "POST", "/api/v1/events", NULL,
+			"{\"type\":\"mesh\",\"service\":\"shopp\",\"routes\":[]}", 422,
+			"did you mean 'shop'?" },
+		{ "a vendor misspelt", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"vendor\":\"cloudfornt\",\"everything\":true}", 422,
+			"/vendor: no edge goes by 'cloudfornt'; did you mean 'cloudfront'?" },
+		{ "a vendor nobody knows", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"vendor\":\"frobnicate\",\"everything\":true}", 422,
+			"\"code\":\"unknown_vendor\",\"detail\":\"/vendor: no edge goes by 'frobnicate'; "
+			"there are "
+			"self, cloudflare" },
+		{ "none is no vendor to purge", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"vendor\":\"none\",\"everything\":true}", 422,
+			"unknown_vendor" },
 		{ "a patch of no deploy", "PATCH", "/api/v1/deploys/d_9", NULL, "{}", 404,
 			"no deploy has the id 'd_9'" },
 		{ "a patch of no purge", "PATCH", "/api/v1/purges/p_9", NULL, "{}", 404,
@@ -280,6 +307,48 @@ static void writing_wrong(void **state)
 		assert_string_equal(answer_header(&a, "Retry-After"), refusals[i].status == 503 ? "1" : "");
 		answer_fini(&a);
 	}
+}
+
+static void a_vendor_is_one_we_can_read_or_have_seen(void **state)
+{
+	static const char *const fine[] = { "cloudfront", "varnish", "self", "hauscdn" };
+	(void)state;
+	fake_add_cell("shop", "v", "hauscdn:a", "hauscdn");
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+		char body[128];
+		snprintf(body, sizeof(body), "{\"service\":\"shop\",\"vendor\":\"%s\",\"everything\":true}",
+			fine[i]);
+		struct answer a = client_do(port, "POST", "/api/v1/purges", "", body);
+		if (a.status != 201)
+			fail_msg("%s: %d %s", fine[i], a.status, a.body.p);
+		answer_fini(&a);
+	}
+}
+
+static void what_is_decided_is_not_aborted(void **state)
+{
+	static const struct {
+		enum verdict verdict;
+		int status;
+	} cases[] = { { VERDICT_PENDING, 200 }, { VERDICT_CONVERGING, 200 }, { VERDICT_ABORTED, 200 },
+		{ VERDICT_VERIFIED, 409 }, { VERDICT_FAILED, 409 }, { VERDICT_INCONCLUSIVE, 409 },
+		{ VERDICT_SUPERSEDED, 409 } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char id[16], target[64], want[64];
+		snprintf(id, sizeof(id), "d_%zu", 100 + i);
+		snprintf(target, sizeof(target), "/api/v1/deploys/%s", id);
+		snprintf(want, sizeof(want), "deploy '%s' is %s", id, verdict_name(cases[i].verdict));
+		fake_deploy(id, "shop", "v1", cases[i].verdict);
+		struct answer a = client_do(port, "PATCH", target, "", "{\"aborted\":true}");
+		if (a.status != cases[i].status || (a.status == 409) != answer_says(&a, want))
+			fail_msg("%s: %d %s", want, a.status, a.body.p);
+		answer_fini(&a);
+	}
+	assert_int_equal(fake_submits(), 3);
+	struct answer a = client_do(port, "PATCH", "/api/v1/deploys/d_104", "", "{\"aborted\":false}");
+	assert_false(answer_says(&a, "decided"));
+	answer_fini(&a);
 }
 
 static void agents(void **state)
@@ -462,6 +531,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(operations, setup, teardown),
 		cmocka_unit_test_setup_teardown(writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(writing_wrong, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_vendor_is_one_we_can_read_or_have_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_decided_is_not_aborted, setup, teardown),
 		cmocka_unit_test_setup_teardown(agents, setup, teardown),
 		cmocka_unit_test_setup_teardown(idempotency, setup, teardown),
 		cmocka_unit_test_setup_teardown(history, setup, teardown),
