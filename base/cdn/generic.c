@@ -10,6 +10,10 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
 	struct str place;
+	if (plain_word_is_nearest(h)) {
+		plain_words_read(h, e);
+		return; /* all else is of caches behind it */
+	}
 	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
 	if (headers_get_last(h, "pop", &place))
 		pop_set(e, place, "pop");
@@ -17,8 +21,6 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 		pop_set(e, place, "x-edge-location");
 	if (e->pop.n == 0)
 		pop_set(e, word_host(list_nearest(&words, 0)), "x-cache");
-	if (e->pop.n == 0 && nginx_in_front(h, software_of(h)))
-		plain_words_read(h, e);
 	if (cache_status_read(h, e, NULL))
 		e->used |= USED_X_CACHE | USED_PLAIN; /* the same caches once more */
 	else if (!x_cache_read(h, e, &words, 0) && !plain_words_read(h, e))

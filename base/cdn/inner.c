@@ -66,7 +66,8 @@ bool x_cache_is_squids(const struct headers *h, const struct list *words)
 
 /* Squid says HIT or MISS and no more. That it had a copy and fetched all the same, the lookup tells; that the
  * copy it used is over, Warning. A page it made of an error is no copy. */
-static enum cache_status squid_status(const struct headers *h, const struct list *lookups, struct str word, bool *warned)
+static enum cache_status squid_status(
+	const struct headers *h, const struct list *lookups, struct str word, bool *warned)
 {
 	enum cache_status status = cache_word(word);
 	struct str error;
@@ -99,7 +100,8 @@ bool x_cache_read(const struct headers *h, struct edge_info *e, const struct lis
 		if (word_is_wikimedia(word))
 			wikimedia_add(e, word);
 		else if (lookups.n > 0)
-			tier_add(e, next_kind(e), squid_status(h, &lookups, word, &warned), name_of_word(&names, word));
+			tier_add(e, next_kind(e), squid_status(h, &lookups, word, &warned),
+				name_of_word(&names, word));
 		else
 			tier_add_word(e, next_kind(e), word, name_of_word(&names, word));
 	}

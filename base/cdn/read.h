@@ -86,8 +86,8 @@ bool x_cache_is_squids(const struct headers *h, const struct list *words);
 /* X-Cache-Status or X-Proxy-Cache stands behind all that this cache writes of itself: it is the word of the
  * same cache, or of one in front. */
 bool plain_word_is_last(const struct headers *h, enum software software);
-/* That word is from nginx in front of a cache of this make. */
-bool nginx_in_front(const struct headers *h, enum software software);
+/* That word is from nginx in front of a cache that names itself. */
+bool plain_word_is_nearest(const struct headers *h);
 
 bool is_fastly_node(struct str name);    /* cache-fra19169-FRA */
 struct str akamai_host(struct str text); /* "TCP_HIT from a23-62-155-202.deploy...": a23-62-155-202 */

@@ -10,14 +10,15 @@ static void varnish_read(const struct headers *h, struct edge_info *e)
 	struct list words;
 	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
 	pop_set(e, wikimedia_pop(h), "x-cache");
-	if (x_cache_is_squids(h, &words)) {
-		x_varnish_read(h, e); /* and Squid's words are read as those of one behind it */
-	} else if (plain_word_is_last(h, SOFTWARE_VARNISH) && plain_words_read(h, e)) {
-		/* VCL's word, which may know more than the number of ids: grace, pass. */
+	if (x_cache_is_squids(h, &words) && x_varnish_read(h, e))
+		return; /* Squid is behind it */
+	if (words.n == 0 && plain_word_is_last(h, SOFTWARE_VARNISH)) {
+		/* VCL's word, which may know more than the number of ids does: grace, pass. */
+		plain_words_read(h, e);
 		e->used |= USED_X_VARNISH;
 		return;
 	}
-	if (e->n_tiers == 0 && !x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) && !x_varnish_read(h, e) &&
+	if (!x_cache_read(h, e, &words, 0) && !cache_status_read(h, e, NULL) && !x_varnish_read(h, e) &&
 		!plain_words_read(h, e))
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 }
