@@ -146,16 +146,25 @@ static void stop(struct running *r)
 		log_error("spool_not_flushed",
 			"err=\"%s\" what is in memory only is sent if the collector answers, else lost",
 			err.text);
-	bool sent = r->uplink && uplink_drain(r->uplink, DRAIN_US);
+	if (r->uplink)
+		(void)uplink_drain(r->uplink, DRAIN_US); /* what is left, the spool says below */
 	uplink_stop(r->uplink);
 	if (r->shared.spool)
 		spool_stats(r->shared.spool, &s);
 	spool_close(r->shared.spool);
 	assign_box_free(r->shared.assignments);
 	if (r->shared.spool)
-		log_info("stopped", "all_sent=%s left_in_spool=%" PRIu64, sent ? "yes" : "no", s.batches);
+		log_info(
+			"stopped", "all_sent=%s left_in_spool=%" PRIu64, s.batches ? "no" : "yes", s.batches);
 	agent_conf_free(r->conf);
 	free(r->assign_path);
+}
+
+static void log_warnings(const struct agent_conf *c)
+{
+	struct str rest = str_of(conf_warnings(c->file));
+	for (struct str line; str_cut(&rest, '\n', &line);)
+		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
 }
 
 /* A file that is no good, or asks for what a running agent cannot do, changes nothing. */
@@ -193,6 +202,7 @@ static int reload(struct running *r, struct err *err)
 	struct spool_limits limits = limits_of(fresh);
 	spool_set_limits(r->shared.spool, &limits);
 	log_init("tidemark-agent", (enum log_level)fresh->log.level, (enum log_format)fresh->log.format);
+	log_warnings(fresh);
 	r->conf = fresh;
 	agent_conf_free(old);
 	return 0;
@@ -241,6 +251,7 @@ static int run(const char *path, struct agent_conf *conf)
 	signal(SIGALRM, on_stop_limit);
 	log_init("tidemark-agent", (enum log_level)conf->log.level, (enum log_format)conf->log.format);
 
+	log_warnings(conf);
 	int rc = start(&r, &err);
 	if (rc < 0) {
 		log_error("start_failed", "err=\"%s\"", err.text);
@@ -278,6 +289,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (o.check) {
+		struct str rest = str_of(conf_warnings(conf->file));
+		for (struct str line; str_cut(&rest, '\n', &line);)
+			fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
 		printf("%s: good\n", o.config);
 		agent_conf_free(conf);
 		return EXIT_SUCCESS;

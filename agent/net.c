@@ -108,12 +108,18 @@ static int set_own_cert(struct net *net, const struct agent_conf *conf, struct e
 	return rc;
 }
 
-static int set_up_tls(struct net *net, const struct agent_conf *conf, struct err *err)
+const char *net_trusted(const struct agent_conf *conf)
 {
 	const char *ca = conf->tls.ca;
 	for (size_t i = 0; ca == NULL && i < ARRAY_LEN(system_cas); i++)
 		if (access(system_cas[i], R_OK) == 0)
 			ca = system_cas[i];
+	return ca;
+}
+
+static int set_up_tls(struct net *net, const struct agent_conf *conf, struct err *err)
+{
+	const char *ca = net_trusted(conf);
 	if (ca == NULL)
 		return err_set(
 			err, ERR_NOT_FOUND, "no file of trusted certificates on this system: set tls.ca");

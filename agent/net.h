@@ -9,6 +9,10 @@
 
 #include "agent/agent_conf.h"
 
+/* The file of certificates that a collector's has to be signed by: tls.ca or the system's. NULL: none found.
+ */
+const char *net_trusted(const struct agent_conf *conf);
+
 struct net;
 MUST_USE int net_open(const struct agent_conf *conf, int wake_fd, struct net **ret, struct err *err);
 void net_close(struct net *net); /* after all its exchanges were freed. NULL is fine. One at a time is meant

@@ -18,7 +18,6 @@
 				*/
 #define DRAIN_DIAL_US US_PER_S /* so long a stopping agent waits for a connection */
 #define STUCK_US      (30 * US_PER_S)
-#define DOWN_LOG_US   (10 * US_PER_MIN)
 
 struct uplink_timeouts uplink_timeouts = { 10 * US_PER_S, UPLOAD_TIMEOUT_MS *US_PER_MS,
 	WATCH_TIMEOUT_MS *US_PER_MS };
@@ -39,11 +38,16 @@ int64_t jittered(int64_t us)
 
 static void set_state(struct uplink *u, enum uplink_state state)
 {
+	bool lost = u->state == UPLINK_UP && state != UPLINK_UP;
 	u->state = state;
+	if (lost)
+		down_begin(u, clock_boot_us());
 	pthread_mutex_lock(&u->lock);
 	u->stats.state = state;
-	if (state == UPLINK_UP)
-		u->stats.denial[0] = '\0';
+	if (state == UPLINK_UP) {
+		u->stats.denial[0] = u->stats.down_reason[0] = '\0';
+		u->stats.down_told = 0;
+	}
 	pthread_cond_broadcast(&u->changed);
 	pthread_mutex_unlock(&u->lock);
 }
@@ -100,6 +104,8 @@ void redial(struct uplink *u, const char *why)
 static void dial(struct uplink *u)
 {
 	struct err err;
+	u->turned_away = false;
+	down_tell_dialing(u);
 	if (net_dial(u->net, &err) < 0) {
 		log_error("dial_failed", "err=\"%s\" trying again", err.text);
 		hold(u, jittered(u->shared->conf->reconnect_max_us));
@@ -132,7 +138,7 @@ static void notice_connection(struct uplink *u, int64_t now_us)
 	}
 	if (u->connection) {
 		forget_all(u);
-		u->down_since_us = u->down_logged_us = u->dialed_us = now_us;
+		u->dialed_us = now_us;
 		if (connection == 0)
 			log_warn("uplink_down", "collector=%s results stay in the spool, dialing again",
 				u->shared->conf->collector);
@@ -142,19 +148,6 @@ static void notice_connection(struct uplink *u, int64_t now_us)
 	set_state(u, connection ? UPLINK_HELLO : UPLINK_DOWN);
 	if (connection)
 		COUNT(u, connections);
-}
-
-static void log_when_down(struct uplink *u, int64_t now_us)
-{
-	if (u->state == UPLINK_UP || u->state == UPLINK_HELLO || now_us - u->down_logged_us < DOWN_LOG_US)
-		return;
-	struct spool_stats s;
-	spool_stats(u->shared->spool, &s);
-	u->down_logged_us = now_us;
-	log_warn("uplink_still_down",
-		"collector=%s for_s=%" PRId64 " spool_batches=%" PRIu64 " lost_results=%" PRIu64,
-		u->shared->conf->collector, (now_us - u->down_since_us) / US_PER_S, s.batches,
-		s.lost_results);
 }
 
 /* ---- answers that any message may get ---- */
@@ -192,6 +185,7 @@ void on_denied(struct uplink *u, const struct wire_msg *m)
 		set_state(u, UPLINK_HELLO);
 	} else {
 		hold(u, wait_us);
+		u->turned_away = true;
 	}
 }
 
@@ -332,7 +326,7 @@ static void start_control(struct uplink *u, int64_t now_us)
 
 static int64_t next_due_us(const struct uplink *u)
 {
-	int64_t due = u->down_logged_us + DOWN_LOG_US;
+	int64_t due = down_due_us(u);
 	if (u->draining && u->state != UPLINK_UP)
 		due = MIN(due, MAX(u->drain_since_us + DRAIN_DIAL_US, clock_boot_us() + DRAIN_DIAL_US / 10));
 	if (u->state == UPLINK_HELD)
@@ -389,7 +383,8 @@ static void *uplink_main(void *arg)
 		uploads_finish(u);
 		start_control(u, now_us);
 		uploads_start(u, now_us);
-		log_when_down(u, now_us);
+		if (down_look(u, now_us))
+			hold(u, 0); /* nng's own pause may have grown long */
 		if (drain)
 			tell_drained(u, now_us);
 
@@ -419,6 +414,7 @@ static int open_exchanges(struct uplink *u, struct err *err)
 
 static void uplink_free(struct uplink *u)
 {
+	down_end(u);
 	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++) {
 		exchange_free(u->uploads[i].ex);
 		buf_fini(&u->uploads[i].body);
@@ -442,7 +438,7 @@ int uplink_start(struct agent_shared *shared, const char *assign_path, struct up
 	u->assign_path = mem_strdup(assign_path);
 	u->state = u->stats.state = UPLINK_HELD;
 	u->backoff_us = BACKOFF_MIN_US;
-	u->down_since_us = u->down_logged_us = clock_boot_us();
+	down_begin(u, clock_boot_us());
 	buf_init(&u->out, WIRE_MESSAGE_MAX);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -33,7 +33,10 @@ enum uplink_state { UPLINK_DOWN, UPLINK_HELLO, UPLINK_UP, UPLINK_HELD };
 struct uplink_stats {
 	enum uplink_state state;
 	uint64_t connections, welcomes, denied, busy, timeouts, sent, acknowledged, refused, generation;
-	char denial[64]; /* the last one's reason; "" once welcome */
+	char denial[64];      /* the last one's reason; "" once welcome */
+	char down_reason[32]; /* what the log said last of why there is no connection; "" once welcome */
+	int64_t down_for_us;  /* as it said then */
+	uint64_t down_told;   /* how often it said so since the connection was lost */
 	bool clock_known;
 	int64_t clock_offset_us, clock_uncertainty_us;
 };

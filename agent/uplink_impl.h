@@ -6,11 +6,15 @@
 
 #include "agent/clockmap.h"
 #include "agent/net.h"
+#include "agent/reach.h"
 #include "agent/uplink.h"
 
 #define BUSY_MIN_US    (20 * US_PER_MS)
 #define BUSY_MAX_US    US_PER_MIN
 #define BACKOFF_MIN_US US_PER_S
+#define DOWN_LOG_US                                                                                          \
+	(10 * US_PER_MIN) /* the longest silence of the log about a collector that is not there              \
+			   */
 
 struct upload {
 	struct exchange *ex;
@@ -42,7 +46,10 @@ struct uplink {
 	int64_t live, backlog;  /* positions in the spool: the next is newer than live, older than backlog */
 	int64_t backlog_at_us;  /* its next may go */
 	int64_t drain_since_us; /* when draining */
-	int64_t held_until_us, backoff_us, dialed_us, heard_us, down_since_us, down_logged_us;
+	int64_t held_until_us, backoff_us, dialed_us, heard_us;
+	int64_t down_since_us, down_due_us, down_pause_us; /* since it was lost, or we started */
+	struct reach_job *reach;                           /* NULL: nobody is looking why */
+	bool dialing_told, turned_away; /* turned_away: held because the collector said so */
 	uint64_t generation; /* received in this run, so that a restart learns of a burst; 0: none */
 	struct clockmap clock;
 	struct buf out;
@@ -73,6 +80,14 @@ bool decode_reply(
 void redial(struct uplink *u, const char *why);
 void on_denied(struct uplink *u, const struct wire_msg *m);
 enum denial denial_from(struct str reason); /* DENIAL_COUNT: of a newer collector */
+
+/* uplink_down.c */
+void down_begin(struct uplink *u, int64_t now_us);
+void down_end(struct uplink *u);
+void down_tell_dialing(struct uplink *u);
+bool down_look(struct uplink *u, int64_t now_us); /* true: it can be reached, dial at once */
+int64_t down_due_us(const struct uplink *u);
+int64_t down_pause_after(int64_t pause_us);
 
 /* upload.c */
 void uploads_cut(struct uplink *u); /* what is sealed from now on is live; all that lies there is backlog */

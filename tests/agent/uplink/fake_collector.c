@@ -72,11 +72,16 @@ static void answer(struct fake *f, nng_msg *msg, const struct wire_msg *m)
 		nng_msg_free(msg);
 }
 
-static void deny(struct fake *f, nng_msg *msg, enum denial d)
+static void deny_for(struct fake *f, nng_msg *msg, enum denial d, uint32_t retry_ms)
 {
 	struct wire_msg m = { .kind = WIRE_DENIED,
-		.denied = { str_of(denial_name(d)), str_of(denial_text(d)), RETRY_MS } };
+		.denied = { str_of(denial_name(d)), str_of(denial_text(d)), retry_ms } };
 	answer(f, msg, &m);
+}
+
+static void deny(struct fake *f, nng_msg *msg, enum denial d)
+{
+	deny_for(f, msg, d, RETRY_MS);
 }
 
 static struct wire_clock clock_of(const struct fake *f, int64_t received_us)
@@ -119,6 +124,8 @@ static void on_hello(struct fake *f, nng_msg *msg, const struct wire_hello *h, i
 	c->token_is_right = h->token.n == sizeof(token) && memcmp(h->token.p, token, sizeof(token)) == 0;
 	if (f->on_hello == FAKE_BAD_TOKEN) {
 		deny(f, msg, DENIED_BAD_TOKEN);
+	} else if (f->on_hello == FAKE_BAD_TOKEN_LONG) {
+		deny_for(f, msg, DENIED_BAD_TOKEN, 60000); /* as the real one does */
 	} else if (f->on_hello == FAKE_MUTE) {
 		nng_msg_free(msg);
 	} else {

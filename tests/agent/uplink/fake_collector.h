@@ -16,7 +16,7 @@ enum fake_upload {
 	FAKE_GARBAGE,
 	FAKE_ACK_ANOTHER
 };
-enum fake_hello { FAKE_WELCOME, FAKE_BAD_TOKEN, FAKE_MUTE };
+enum fake_hello { FAKE_WELCOME, FAKE_BAD_TOKEN, FAKE_BAD_TOKEN_LONG, FAKE_MUTE };
 
 struct fake_seen { /* one upload, as it came */
 	uint64_t epoch, number, connection;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -10,7 +11,10 @@
 #include "temp_dir.h"
 
 #define TOKEN "tmk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" /* bytes 0, 1, 2 ... 31 */
+#define PEM(name) TESTS_DIR "/collector/tls/" name
 #define LEAST "name: a\ncollector: tcp://127.0.0.1:8471\ntoken: " TOKEN "\n"
+
+#define TLS "name: a\ncollector: tls+tcp://c:1\ntoken: " TOKEN "\n"
 
 static struct agent_conf *parse_ok(const char *text)
 {
@@ -46,19 +50,19 @@ static void test_everything_there_can_be(void **state)
 	const char *dir = temp_dir_new();
 	char text[20000], path[4096];
 	temp_file_write(dir, "token", TOKEN "\n", strlen(TOKEN) + 1);
-	temp_file_write(dir, "ca.pem", "x", 1);
 	snprintf(path, sizeof(path), "%s", dir);
 	snprintf(text, sizeof(text),
 		"name: fra-1\nregion: eu-central\nlocation: [50.03, -8.57]\ncollector: "
 		"tls+tcp://[2001:db8::7]:8471\n"
-		"tls: {ca: %s/ca.pem, cert: %s/ca.pem, key: %s/ca.pem, server_name: collector.example.com}\n"
+		"tls: {ca: " PEM("ca.pem") ", cert: " PEM("agent.pem") ", key: " PEM("agent.key") ", server_name: "
+		"collector.example.com}\n"
 		"token_file: %s/token\nspool: {dir: %s/spool, max_size: 10MiB, max_age: 2h}\n"
 		"allow_networks: [10.0.0.0/8, 'fd00::/8', 192.0.2.7]\nallow_hosts: ['*.example.com', "
 		"api.example.org]\n"
 		"max_rate: 5/s\nmax_rate_per_host: 60/min\nmax_inflight: 7\nuser_agent: me/1\nreconnect_max: "
 		"5s\ninsecure: on\n"
 		"log: {level: debug, format: json}\n",
-		path, path, path, path, path);
+		path, path);
 	struct agent_conf *c = parse_ok(text);
 	assert_string_equal(c->region, "eu-central");
 	assert_true(c->latitude == 50.03 && c->longitude == -8.57 && c->use_tls && c->insecure);
@@ -77,6 +81,38 @@ static void test_everything_there_can_be(void **state)
 	assert_string_equal(c->user_agent, "me/1");
 	agent_conf_free(c);
 	temp_dir_remove(dir);
+}
+
+static void test_paths_are_from_the_folder_of_the_file(void **state)
+{
+	static const char text[] = TLS "tls: {ca: ca.pem, cert: own/agent.pem, key: own/agent.key}\nspool: {dir: spool}\n";
+	const char *dir = temp_dir_new();
+	char path[4096], want[4096];
+	struct agent_conf *c;
+	struct err err;
+	temp_file_write(dir, "agent.yaml", text, strlen(text));
+	snprintf(path, sizeof(path), "%s/own", dir);
+	assert_int_equal(symlink(TESTS_DIR "/collector/tls", path), 0);
+	snprintf(path, sizeof(path), "%s/ca.pem", dir);
+	assert_int_equal(symlink(PEM("ca.pem"), path), 0);
+	snprintf(path, sizeof(path), "%s/agent.yaml", dir);
+	if (agent_conf_load(path, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	snprintf(want, sizeof(want), "%s/own/agent.key", dir);
+	assert_string_equal(c->tls.key, want);
+	snprintf(want, sizeof(want), "%s/spool", dir);
+	assert_string_equal(c->spool.dir, want);
+	assert_string_equal(conf_warnings(c->file), "");
+	agent_conf_free(c);
+	temp_dir_remove(dir);
+}
+
+static void test_a_certificate_that_expired_is_a_warning(void **state)
+{
+	struct agent_conf *c = parse_ok(TLS "tls:\n  cert: " PEM("expired.pem") "\n  key: " PEM("expired.key") "\n");
+	assert_ptr_equal(strstr(conf_warnings(c->file), "agent.yaml:5:9: the certificate in " PEM("expired.pem") " expired on 20"),
+		conf_warnings(c->file));
+	agent_conf_free(c);
 }
 
 static void test_what_is_refused(void **state)
@@ -120,8 +156,16 @@ static void test_what_is_refused(void **state)
 			"name: a\ncollector: tls+tcp://c:1\ntls: {cert: /etc/hostname}\ntoken: " TOKEN "\n",
 			"go together" },
 		{ "a CA that is not there",
-			"name: a\ncollector: tls+tcp://c:1\ntls: {ca: /no/ca.pem}\ntoken: " TOKEN "\n",
-			"cannot read /no/ca.pem" },
+			TLS "tls: {ca: /no/ca.pem}\n",
+			"agent.yaml:4:11: cannot read /no/ca.pem" },
+		{ "a CA that is none", TLS "tls: {ca: /etc/hostname}\n",
+			"agent.yaml:4:11: no certificate in /etc/hostname" },
+		{ "a key that is none",
+			TLS "tls:\n  cert: " PEM("agent.pem") "\n  key: " PEM("agent.pem") "\n",
+			"agent.yaml:6:8: no key in " },
+		{ "a key of another certificate",
+			TLS "tls:\n  cert: " PEM("agent.pem") "\n  key: " PEM("expired.key") "\n",
+			"agent.yaml:6:8: the key in " PEM("expired.key") " is not that of the certificate in " },
 		{ "a network with bits too many", LEAST "allow_networks: [10.0.0.0/33]\n",
 			"agent.yaml:4:18: " },
 		{ "a network that is a name", LEAST "allow_networks: [intranet]\n",
@@ -178,6 +222,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_least_there_must_be),
 		cmocka_unit_test(test_everything_there_can_be),
+		cmocka_unit_test(test_paths_are_from_the_folder_of_the_file),
+		cmocka_unit_test(test_a_certificate_that_expired_is_a_warning),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_the_reference_names_every_key),
 	};
