@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "collector/clockmap.h"
 #include "collector/recv.h"
+#include "collector/socket_close.h"
 #include "proto/batch.h"
 
 #define UPLOAD_MAGIC   0x75706c64
@@ -22,6 +23,7 @@
 #define BUSY_DRAIN_MS  5000
 #define DENIED_LOG_MAX 10 /* lines a second about refused peers */
 #define DEAD_EVERY_US  (5 * US_PER_S)
+#define CLOSE_WAIT_US  US_PER_S
 
 struct recv {
 	struct recv_options o;
@@ -526,15 +528,23 @@ void recv_drain(struct recv *r)
 	atomic_store(&r->draining, true);
 }
 
+/* nng calls back under its own lock, so once it was told otherwise none of ours runs any more. */
+static bool close_socket(struct recv *r)
+{
+	(void)nng_pipe_notify(r->socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
+	(void)nng_pipe_notify(r->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
+	struct socket_close *c = socket_close_begin(r->socket);
+	for (size_t i = 0; i < r->n_threads; i++)
+		INVARIANT(pthread_join(r->threads[i], NULL) == 0);
+	return socket_close_end(c, CLOSE_WAIT_US);
+}
+
 void recv_stop(struct recv *r)
 {
 	if (!r)
 		return;
-	if (nng_socket_id(r->socket) > 0)
-		(void)nng_close(r->socket); /* wakes the threads; nothing to do if it was closed */
-	for (size_t i = 0; i < r->n_threads; i++)
-		INVARIANT(pthread_join(r->threads[i], NULL) == 0);
-	for (size_t i = 0; i < r->n_tls; i++)
+	bool closed = nng_socket_id(r->socket) <= 0 || close_socket(r);
+	for (size_t i = 0; closed && i < r->n_tls; i++)
 		nng_tls_config_free(r->tls[i]);
 	free(r);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "collector/collector_conf.h"
+#include "collector/socket_close.h"
 #include "wire_client.h"
 
 struct client {
@@ -86,10 +87,10 @@ void client_hang_up(struct client *c)
 		return;
 	for (size_t i = 0; i < CLIENT_LINES; i++)
 		nng_aio_stop(c->aio[i]);
-	(void)nng_close(c->socket);
+	bool closed = socket_close_end(socket_close_begin(c->socket), 2 * US_PER_S);
 	for (size_t i = 0; i < CLIENT_LINES; i++)
 		nng_aio_free(c->aio[i]);
-	if (c->tls)
+	if (c->tls && closed)
 		nng_tls_config_free(c->tls);
 	free(c);
 }

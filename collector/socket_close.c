@@ -1,0 +1,47 @@
+/* socket_close.c - see socket_close.h */
+#include "collector/socket_close.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+
+struct socket_close {
+	pthread_t thread;
+};
+
+static void *close_main(void *arg)
+{
+	nng_socket s = { .id = (uint32_t)(uintptr_t)arg };
+	(void)nng_close(s); /* fails only where it was closed before */
+	return NULL;
+}
+
+struct socket_close *socket_close_begin(nng_socket s)
+{
+	struct socket_close *c = mem_new(sizeof(*c));
+	void *id = (void *)(uintptr_t)nng_socket_id(s); /* no memory to outlive us with the thread */
+	INVARIANT(pthread_create(&c->thread, NULL, close_main, id) == 0);
+	return c;
+}
+
+bool socket_close_end(struct socket_close *c, int64_t wait_us)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += wait_us / US_PER_S;
+	until.tv_nsec += wait_us % US_PER_S * 1000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	int rc = pthread_timedjoin_np(c->thread, NULL, &until);
+	INVARIANT(rc == 0 || rc == ETIMEDOUT);
+	if (rc == ETIMEDOUT)
+		INVARIANT(pthread_detach(c->thread) == 0);
+	free(c);
+	return rc == 0;
+}
