@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/known.h"
 #include "base/units.h"
 #include "collector/collector_conf.h"
 #include "collector/derived_json.h"
@@ -24,7 +25,8 @@ static const char usage[] =
 	"  --service S    only this service, and what concerns all of them\n"
 	"  --transitions  instead: {\"transitions\",\"verdicts\"} as the live run stored\n"
 	"                 them, as replay prints its own\n"
-	"exit status: 0 done, 1 the store could not be read whole, 2 usage\n";
+	"exit status: 0 done, 1 the store could not be read whole,\n"
+	"or knows no such service, 2 usage\n";
 
 struct export
 {
@@ -128,6 +130,32 @@ static int export_transitions(struct export *x)
 	return rc;
 }
 
+/* -- a service that is not there is no empty journal -- */
+
+static int on_named(void *ctx, const struct entry *e)
+{
+	struct known *k = ctx;
+	if (e->service.n > 0)
+		known_add(k, e->service);
+	return k->found; /* 1 ends the walk: a service's first entry is near the beginning */
+}
+
+static int service_check(struct export *x)
+{
+	char says[768];
+	struct err err = { 0 };
+	struct known k = known_start(x->service);
+	int rc = store_each_entry(x->store, 0, on_named, &k, &err);
+	if (rc < 0)
+		fprintf(stderr, "export: %s\n", err.text);
+	else if (!k.found)
+		fprintf(stderr, "export: the journal knows no service '%.*s'%s\n", STR_ARG(x->service),
+			known_says(&k, says, sizeof(says)));
+	bool found = k.found;
+	known_end(&k);
+	return rc < 0 ? rc : found ? 0 : ERR_NOT_FOUND;
+}
+
 static int export_run(struct export *x, const char *uri, bool transitions)
 {
 	struct err err = { 0 };
@@ -138,7 +166,10 @@ static int export_run(struct export *x, const char *uri, bool transitions)
 	}
 	buf_init(&x->out, LINES_MAX);
 	x->reader = entry_reader_new();
-	rc = transitions ? export_transitions(x) : export_journal(x);
+	if (x->service.n > 0)
+		rc = service_check(x);
+	if (rc == 0)
+		rc = transitions ? export_transitions(x) : export_journal(x);
 	if (rc == 0 && fflush(stdout) != 0)
 		rc = ERR_IO;
 	entry_reader_free(x->reader);
@@ -175,7 +206,7 @@ int export_main(int argc, char **argv)
 	bool transitions = false;
 	int c;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			config = optarg;

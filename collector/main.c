@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	if (o.check) {
-		printf("%s: fine, %zu services\n", o.config, c->n_services);
+		printf("%s: fine, %zu service%s\n", o.config, c->n_services, c->n_services == 1 ? "" : "s");
 	} else {
 		log_init(PROGRAM, (enum log_level)c->log_level, (enum log_format)c->log_format);
 		status = run(c);

@@ -109,8 +109,13 @@ static int agents_enroll(struct ctl *c, const char *name, const char *region)
 		json_object_set_new(body, "region", json_string(region));
 	int rc = api_call(c->api, "POST", "/api/v1/agents", body, NULL, TELL_US, &answer, &err);
 	int code = rc < 0 ? ctl_fail(&err) : token_show(c, answer, name);
-	if (rc == ERR_EXISTS)
-		fprintf(stderr, "A new token beside the old: tidemark agents rotate NAME\n");
+	if (rc == ERR_EXISTS) {
+		struct buf b;
+		buf_init(&b, 8192);
+		buf_add_printable(&b, str_of(name));
+		fprintf(stderr, "A new token beside the old: tidemark agents rotate %s\n", b.p);
+		buf_fini(&b);
+	}
 	json_decref(answer);
 	json_decref(body);
 	return code;

@@ -274,7 +274,8 @@ void out_flush(struct buf *b)
 
 void out_json(const json_t *v)
 {
-	(void)json_dumpf(v, stdout, JSON_INDENT(2)); /* a broken pipe ends us by signal */
+	(void)json_dumpf(
+		v, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)); /* a broken pipe ends us by signal */
 	fputc('\n', stdout);
 	fflush(stdout);
 }

@@ -298,6 +298,10 @@ static void add_headline(const struct verify_view *v, const struct deploy_seen *
 		buf_addf(b, " converged, %zu of %zu cells", d->converged, d->observed);
 		if (json_array_size(d->unobserved) > 0)
 			buf_addf(b, ", and %zu known were not seen", json_array_size(d->unobserved));
+		if (recheck) {
+			buf_addf(b, "\nIts verdict was decided before");
+			add_reason(b, d);
+		}
 	}
 	buf_addf(b, "\n");
 }

@@ -126,7 +126,7 @@ static void print_text(const struct term *t, const struct sse_event *e, const js
 static void print_json_line(const struct sse_event *e, const json_t *d)
 {
 	struct buf b;
-	char *data = json_dumps(d, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *data = json_dumps(d, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	buf_init(&b, 2 * (size_t)SSE_EVENT_MAX);
 	buf_addf(&b, "{\"event\":");
 	buf_add_json(&b, e->type);

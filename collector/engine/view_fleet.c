@@ -66,6 +66,7 @@ static void add_service(const struct engine *e, const struct service *s, struct 
 	buf_add_char(out, '}');
 	json_text_or_null(
 		out, "verdict", last ? str_of(verdict_name((enum verdict)last->verdict)) : STR_NONE);
+	json_text_or_null(out, "verdict_version", last ? str_of(last->version) : STR_NONE);
 	json_count(out, "agents", s->n_members);
 	buf_add_char(out, '}');
 }

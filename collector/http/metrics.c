@@ -30,7 +30,7 @@ static void label(struct buf *b, const char *name, struct str value)
 static void one(struct buf *b, const char *name, const char *type, const char *help, double value)
 {
 	head(b, name, type, help);
-	buf_addf(b, "tidemark_%s %.17g\n", name, value);
+	buf_addf(b, "tidemark_%s %.15g\n", name, value);
 }
 
 static void sample_start(struct buf *b, const char *name, struct str service)
@@ -57,7 +57,7 @@ static void service_families(struct buf *b, const struct engine *e)
 	for (size_t i = 0; i < n; i++) {
 		view_service_counts(e, i, &c);
 		sample_start(b, "max_staleness_seconds", c.name);
-		buf_addf(b, "} %.17g\n", (double)c.max_staleness_us / (double)US_PER_S);
+		buf_addf(b, "} %.15g\n", (double)c.max_staleness_us / (double)US_PER_S);
 	}
 	head(b, "deploy_converged_ratio", "gauge",
 		"Share of the observed cells that serve the last deploy, 0 to 1.");
@@ -66,7 +66,7 @@ static void service_families(struct buf *b, const struct engine *e)
 		if (!c.has_deploy || c.converged_share < 0)
 			continue;
 		sample_start(b, "deploy_converged_ratio", c.name);
-		buf_addf(b, "} %.17g\n", c.converged_share);
+		buf_addf(b, "} %.15g\n", c.converged_share);
 	}
 	head(b, "deploy_verdict", "gauge", "1 for the verdict of the last deploy, 0 for the others.");
 	for (size_t i = 0; i < n; i++) {
@@ -172,7 +172,7 @@ static void request_family(struct buf *b, struct http *h)
 	}
 	sum += atomic_load(&h->latency[LATENCY_BUCKETS]);
 	buf_addf(b, "tidemark_http_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", sum);
-	buf_addf(b, "tidemark_http_request_duration_seconds_sum %.17g\n",
+	buf_addf(b, "tidemark_http_request_duration_seconds_sum %.15g\n",
 		(double)atomic_load(&h->latency_sum_us) / 1e6);
 	buf_addf(b, "tidemark_http_request_duration_seconds_count %" PRIu64 "\n", sum);
 }

@@ -295,7 +295,6 @@ static void export_can_leave_out(void **state)
 	} cases[] = {
 		{ "all", "", 2000, 2, 1 },
 		{ "what was observed before a time", "--from 2026-03-01T10:09:00Z", 11 * 20, 2, 1 },
-		{ "another service's", "--service other", 0, 0, 1 },
 		{ "this service", "--service shop", 2000, 2, 1 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -307,6 +306,35 @@ static void export_can_leave_out(void **state)
 			count_of(&ran.out, "\"type\":\"clock\"") != cases[i].clocks)
 			fail_msg("%s: status %d, %zu observations %s", cases[i].says, ran.status,
 				count_of(&ran.out, "\"type\":\"observation\""), ran.err.p);
+		ran_fini(&ran);
+	}
+	buf_fini(&live);
+}
+
+static void a_service_nobody_knows_is_no_empty_journal(void **state)
+{
+	static const struct {
+		const char *args, *want;
+	} cases[] = {
+		{ "export --service shpo --store %s",
+			"export: the journal knows no service 'shpo'; did you mean 'shop'?\n" },
+		{ "export --transitions --service frobnicate --store %s",
+			"export: the journal knows no service 'frobnicate'; there is only shop\n" },
+	};
+	struct fixture *f = *state;
+	struct buf live;
+	buf_init(&live, 64 << 20);
+	live_run(f, &live);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char args[300];
+		snprintf(args, sizeof(args),
+			i == 0 ? "export --service shpo --store %s"
+			       : "export --transitions --service frobnicate --store %s",
+			f->path);
+		struct ran ran = run(f, export_main, args, NULL);
+		assert_int_equal(ran.status, 1);
+		assert_int_equal(ran.out.n, 0);
+		assert_string_equal(ran.err.p, cases[i].want);
 		ran_fini(&ran);
 	}
 	buf_fini(&live);
@@ -375,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(export_and_replay_say_what_the_live_run_said),
 		TEST(export_can_leave_out),
+		TEST(a_service_nobody_knows_is_no_empty_journal),
 		TEST(export_takes_its_store_from_the_configuration),
 		TEST(export_says_why_not),
 	};

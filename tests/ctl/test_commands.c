@@ -1,5 +1,6 @@
 /* deploy, purge, agents, status, edges: what they send, what they show, how they fail. */
 #include "ctl_test.h"
+#include "tests/ctl/lists.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -25,23 +26,6 @@
 #define CONFLICT                                                                                             \
 	"{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,\"detail\":\"agent 'fra-1' is "     \
 	"enrolled already\"}"
-#define SERVICES                                                                                             \
-	"{\"items\":[{\"name\":\"shop\",\"interval_s\":30,\"current\":{\"version\":\"v2\",\"deploy\":\"d_"   \
-	"1\","                                                                                               \
-	"\"live_at\":\"2026-03-01T10:00:00Z\"},\"rolling\":null,\"cells\":{\"fresh\":16,\"stale\":1,"        \
-	"\"silent\":1},"                                                                                     \
-	"\"verdict\":\"failed\",\"agents\":6},{\"name\":\"pay\",\"current\":null,\"cells\":{},\"verdict\":"  \
-	"null,\"agents\":0}],\"next\":null}"
-#define DEPLOYS                                                                                              \
-	"{\"items\":[{\"id\":\"d_2\",\"service\":\"shop\",\"version\":\"v2\",\"verdict\":\"failed\","        \
-	"\"started_at\":\"2026-03-01T10:00:00Z\",\"propagation\":{\"converged_share\":0.889}}],\"next\":"    \
-	"\"d_2\"}"
-#define AGENTS                                                                                               \
-	"{\"items\":[{\"name\":\"fra-1\",\"region\":\"eu\",\"state\":\"connected\",\"last_result\":null,"    \
-	"\"software\":\"tidemark-agent/"                                                                     \
-	"0.1.0\",\"results\":1234,\"clock_suspect\":false},{\"name\":\"nrt-1\",\"region\":\"ap\","           \
-	"\"state\":\"silent\",\"last_result\":\"2026-03-01T10:00:00Z\",\"results\":7,\"clock_suspect\":"     \
-	"true}],\"next\":null}"
 #define CELL(endpoint, edge, state, version)                                                                 \
 	"{\"service\":\"shop\",\"endpoint\":\"" endpoint "\",\"edge\":\"" edge "\",\"state\":\"" state       \
 	"\",\"version\":\"" version                                                                          \
@@ -259,8 +243,10 @@ static void tokens_are_shown_once_and_alone(void **state)
 	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("agents", "enroll", "fra-1", "-o", "json"));
 	assert_int_equal(r.code, 1);
-	must_contain("title and detail", r.err.p,
-		"tidemark: Conflict: agent 'fra-1' is enrolled already (HTTP 409)\n");
+	must_contain("title, detail, and what to do", r.err.p,
+		"tidemark: Conflict: agent 'fra-1' is enrolled already (HTTP 409)\nA new token beside the "
+		"old: "
+		"tidemark agents rotate fra-1\n");
 	assert_string_equal(r.out.p, "");
 	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("agents", "rotate", "fra-1", "-o", "json"));
@@ -363,35 +349,6 @@ static void edges_are_read_page_by_page(void **state)
 	run_client(&r, f, false, NULL, ARGS("edges"));
 	assert_int_equal(r.code, 5);
 	assert_int_equal(fake_count(f, "GET /api/v1/cells"), 2);
-	run_fini(&r);
-	fake_stop(f);
-}
-
-static void edges_of_nothing_say_so(void **state)
-{
-	struct fake *f = fake_start();
-	struct run r;
-	fake_answer(f, "GET", "/api/v1/cells", 200, "{\"items\":[],\"next\":null}");
-	fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
-	run_client(&r, f, false, NULL, ARGS("edges", "shop", "--state", "stale"));
-	assert_int_equal(r.code, 0);
-	assert_string_equal(r.out.p, "no such cell\n");
-	run_fini(&r);
-	run_client(&r, f, false, NULL, ARGS("edges", "shop", "-o", "json"));
-	assert_string_equal(r.out.p, "[]\n");
-	run_fini(&r);
-	run_client(&r, f, false, NULL, ARGS("edges", "shpo"));
-	assert_int_equal(r.code, 2);
-	run_fini(&r);
-	fake_stop(f);
-
-	f = fake_start();
-	fake_answer(f, "GET", "/api/v1/cells", 400,
-		"{\"title\":\"Bad Request\",\"detail\":\"state: 'stal' is no state of a cell\"}");
-	run_client(&r, f, false, NULL, ARGS("edges", "--state", "stal"));
-	assert_int_equal(r.code, 1);
-	assert_string_equal(
-		r.err.p, "tidemark: Bad Request: state: 'stal' is no state of a cell (HTTP 400)\n");
 	run_fini(&r);
 	fake_stop(f);
 }
@@ -531,7 +488,6 @@ int main(void)
 		cmocka_unit_test(agents_are_listed),
 		cmocka_unit_test(status_is_one_screen),
 		cmocka_unit_test(edges_are_read_page_by_page),
-		cmocka_unit_test(edges_of_nothing_say_so),
 		cmocka_unit_test(tables_fit_the_terminal),
 		cmocka_unit_test(a_token_comes_from_a_file_and_beats_the_environment),
 		cmocka_unit_test(answers_that_are_no_http_are_survived),

@@ -321,7 +321,8 @@ static void a_wrong_command_line_is_2(void **state)
 	run_client(&r, f, false, NULL, ARGS("verify", "--version", "v2"));
 	assert_int_equal(r.code, 2);
 	run_fini(&r);
-	run_client(&r, f, false, NULL, ARGS("verify", "shop", "--version", " ")); /* it would wait for nothing */
+	run_client(
+		&r, f, false, NULL, ARGS("verify", "shop", "--version", " ")); /* it would wait for nothing */
 	assert_int_equal(r.code, 2);
 	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("verify", "shop", "pay", "--version", "v2"));
@@ -370,10 +371,19 @@ static void the_decision_is_a_table(void **state)
 		{ "superseded", "superseded", 1, 1, false, true, true, 0, VERIFY_SUPERSEDED },
 		{ "aborted", "aborted", 1, 1, false, false, false, -1, VERIFY_SUPERSEDED },
 	};
-	struct deploy_seen old = { .verdict = STR("verified"), .share = 1, .coverage = 1, .observed = 6, .known = 6,
-		.is_final = true, .overtaken = true };
-	if (verify_decide(&old, false, -1, false) != VERIFY_SUPERSEDED)
-		fail_msg("verified once, but another deploy is current by now: no pass");
+	static const char *const decided[] = { "verified", "failed", "inconclusive" };
+	for (size_t i = 0; i < 2 * ARRAY_LEN(decided); i++) {
+		struct deploy_seen old = { .verdict = str_of(decided[i / 2]),
+			.share = 1,
+			.coverage = 1,
+			.observed = 6,
+			.known = 6,
+			.is_final = true,
+			.overtaken = true };
+		if (verify_decide(&old, i % 2 == 1, -1, false) != VERIFY_SUPERSEDED)
+			fail_msg("%s once, but another deploy is current by now: over at once",
+				decided[i / 2]);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct deploy_seen d = { .verdict = str_of(rows[i].verdict),
 			.share = rows[i].share,

@@ -304,7 +304,7 @@ static void metrics_grammar(void **state)
 		"tidemark_agents{state=\"silent\"} 0",
 		"tidemark_ready 1",
 		"tidemark_results_total 1200",
-		"tidemark_commit_last_seconds 0.0025000000000000001",
+		"tidemark_commit_last_seconds 0.0025",
 		"tidemark_config_last_reload_successful 1",
 		"tidemark_http_requests_total{route=\"/api/v1/cells\",method=\"GET\",code=\"2xx\"} 1",
 		"tidemark_http_requests_total{route=\"none\",method=\"any\",code=\"4xx\"} 1",

@@ -1,9 +1,8 @@
-/* cmd_list.c - tidemark status, tidemark edges: how things are. */
+/* cmd_status.c - tidemark status: how things are. */
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/printable.h"
-#include "collector/ctl/cells.h"
 #include "collector/ctl/ctl.h"
 
 /* -- status -- */
@@ -28,9 +27,17 @@ static double cells_other(const json_t *cells)
 	return sum;
 }
 
+/* The newest deploy's, which need not be of the version that is right now: then it says of which. */
+static void add_verdict(struct buf *b, struct str of, struct str version, struct str verdict)
+{
+	if (verdict.n > 0 && of.n > 0 && !str_eq(of, version))
+		buf_addf(b, "%.*s ", STR_ARG(of));
+	buf_add_str(b, verdict.n ? verdict : STR("-"));
+}
+
 static void services_table(const struct ctl *c, const json_t *services, struct buf *out)
 {
-	static const char *const headers[] = { "~SERVICE", "~VERSION", "LIVE", "VERDICT", "FRESH", "STALE",
+	static const char *const headers[] = { "~SERVICE", "~VERSION", "LIVE", "~VERDICT", "FRESH", "STALE",
 		"OTHER", "AGENTS", NULL };
 	int64_t now_us = clock_wall_us();
 	struct table t;
@@ -47,7 +54,8 @@ static void services_table(const struct ctl *c, const json_t *services, struct b
 		table_add(&t, STYLE_PLAIN, version.n ? version : STR("-"));
 		buf_clear(&cell), text_add_ago(&cell, json_text(current, "live_at"), now_us);
 		table_add(&t, STYLE_PLAIN, buf_str(&cell));
-		table_add(&t, verdict_style(verdict), verdict.n ? verdict : STR("-"));
+		buf_clear(&cell), add_verdict(&cell, json_text(s, "verdict_version"), version, verdict);
+		table_add(&t, verdict_style(verdict), buf_str(&cell));
 		add_count(&t, json_num(cells, "fresh", 0), STYLE_GOOD);
 		add_count(&t, json_num(cells, "stale", 0), STYLE_BAD);
 		add_count(&t, cells_other(cells), STYLE_WARN);
@@ -200,70 +208,4 @@ const struct command cmd_status = {
 	.size = 1,
 	.max_args = 1,
 	.run = status_run,
-};
-
-/* -- edges -- */
-
-struct edges_options {
-	const char *state, *endpoint, *vendor, *region, *edge;
-};
-static const struct opt edges_opts[] = {
-	{ "state", OPT_TEXT, offsetof(struct edges_options, state), "S",
-		"fresh, stale, mixed, failing, silent, unknown, ..." },
-	{ "endpoint", OPT_TEXT, offsetof(struct edges_options, endpoint), "E", "only this endpoint" },
-	{ "vendor", OPT_TEXT, offsetof(struct edges_options, vendor), "V", "only this vendor's edges" },
-	{ "region", OPT_TEXT, offsetof(struct edges_options, region), "R",
-		"only what agents of this region reach" },
-	{ "edge", OPT_TEXT, offsetof(struct edges_options, edge), "VENDOR:POP", "only this edge" },
-	{ .name = NULL },
-};
-
-static int edges_run(struct ctl *c, void *options, const struct texts *args)
-{
-	const struct edges_options *o = options;
-	const char *service = args->n ? args->p[0] : NULL;
-	json_t *cells = NULL;
-	struct buf path, out;
-	struct err err;
-	buf_init(&path, 60 * 1024);
-	buf_addf(&path, "/api/v1/cells?limit=1000");
-	path_add_query(&path, "service", str_of(service));
-	path_add_query(&path, "state", str_of(o->state));
-	path_add_query(&path, "endpoint", str_of(o->endpoint));
-	path_add_query(&path, "vendor", str_of(o->vendor));
-	path_add_query(&path, "region", str_of(o->region));
-	path_add_query(&path, "edge", str_of(o->edge));
-	int rc = buf_failed(&path) ? err_set(&err, ERR_SYNTAX, "edges: what is asked for is too long")
-				   : api_list(c->api, path.p, &cells, &err);
-	buf_fini(&path);
-	if (rc < 0)
-		return ctl_fail(&err);
-	int code = EXIT_OK;
-	if (json_array_size(cells) == 0 && service != NULL)
-		code = ctl_find_service(c, service, NULL);
-	if (code == EXIT_OK && c->json) {
-		out_json(cells);
-	} else if (code == EXIT_OK) {
-		buf_init(&out, API_ANSWER_MAX);
-		if (json_array_size(cells) == 0)
-			buf_addf(&out, "no such cell\n");
-		else
-			cells_table(&c->term, cells, SIZE_MAX, "", &out);
-		out_flush(&out);
-		buf_fini(&out);
-	}
-	json_decref(cells);
-	return code;
-}
-
-const struct command cmd_edges = {
-	.name = "edges",
-	.usage = "[SERVICE] [OPTIONS]",
-	.says = "what each edge serves for each endpoint",
-	.opts = edges_opts,
-	.size = sizeof(struct edges_options),
-	.max_args = 1,
-	.run = edges_run,
-	.more = "FOR is how long the edge has served an old version; AGE is what its cache says of its "
-		"copy.\n",
 };

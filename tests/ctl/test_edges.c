@@ -1,0 +1,124 @@
+/* What is asked for by a name that nobody goes by, and how what is found is shown. */
+#include "tests/ctl/ctl_test.h"
+#include "tests/ctl/lists.h"
+
+static void a_verdict_on_another_version_says_which(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "GET", "/api/v1/services", 200,
+		"{\"items\":[{\"name\":\"shop\",\"current\":{\"version\":\"v2\"},\"cells\":{},\"verdict\":"
+		"\"pending\","
+		"\"verdict_version\":\"v3\",\"agents\":6}],\"next\":null}");
+	fake_answer(f, "GET", "/api/v1/deploys", 200, DEPLOYS);
+	fake_answer(f, "GET", "/api/v1/agents", 200, AGENTS);
+	run_client(&r, f, false, NULL, ARGS("status"));
+	must_contain("the new one is pending, not the one that is right", r.out.p, "v3 pending  0 ");
+	run_fini(&r);
+	fake_stop(f);
+}
+
+static void edges_of_nothing_say_so(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "GET", "/api/v1/cells", 200, "{\"items\":[],\"next\":null}");
+	fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
+	run_client(&r, f, false, NULL, ARGS("edges", "shop", "--state", "stale"));
+	assert_int_equal(r.code, 0);
+	assert_string_equal(r.out.p, "no cell is like that\n");
+	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("edges", "shop", "-o", "json"));
+	assert_string_equal(r.out.p, "[]\n");
+	run_fini(&r);
+	fake_stop(f);
+}
+
+static void a_filter_nothing_goes_by_is_wrong_usage(void **state)
+{
+	static const struct {
+		const char *says, *args[6], *want;
+	} cases[] = {
+		{ "a service", { "edges", "shpo" }, "did you mean 'shop'?" },
+		{ "a state", { "edges", "--state", "stal" },
+			"edges: no state 'stal'; did you mean 'stale'?" },
+		{ "a state like none", { "edges", "--state", "frobnicate" },
+			"edges: no state 'frobnicate'; there are never_seen, silent, moved, failing, fresh, "
+			"stale" },
+		{ "an endpoint", { "edges", "shop", "--endpoint", "versoin" },
+			"edges: no endpoint 'versoin'; did you mean 'version'?" },
+		{ "an endpoint of another service", { "edges", "pay", "--endpoint", "version" },
+			"edges: no endpoint 'version'; there is none" },
+		{ "a region", { "edges", "--region", "mars" },
+			"edges: no agent's region is 'mars'; there are eu, ap" },
+		{ "a vendor", { "edges", "--vendor", "slef" },
+			"edges: no edge seen so far is of vendor 'slef'; did you mean 'self'?" },
+		{ "an edge", { "edges", "--edge", "self:far" },
+			"edges: no edge was seen so far by the name 'self:far'; did you mean 'self:fra'?" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake *f = fake_start();
+		struct run r;
+		fake_answer(f, "GET", "/api/v1/cells", 200, "{\"items\":[],\"next\":null}");
+		fake_answer(f, "GET", "/api/v1/cells", 200,
+			"{\"items\":[{\"vendor\":\"self\",\"edge\":\"self:fra\"}],\"next\":null}");
+		fake_answer(f, "GET", "/api/v1/services", 200, SERVICES);
+		fake_answer(f, "GET", "/api/v1/agents", 200, AGENTS);
+		run_client(&r, f, false, NULL, cases[i].args);
+		if (r.code != 2)
+			fail_msg("%s: exit %d %s%s", cases[i].says, r.code, r.out.p, r.err.p);
+		must_contain(cases[i].says, r.err.p, cases[i].want);
+		run_fini(&r);
+		fake_stop(f);
+	}
+}
+
+static void a_service_nobody_watches_is_wrong_usage_everywhere(void **state)
+{
+	static const char *const args[][8] = { { "deploy", "shpo", "--version", "v2" },
+		{ "purge", "shpo", "--vendor", "self", "/" } };
+	for (size_t i = 0; i < ARRAY_LEN(args); i++) {
+		struct fake *f = fake_start();
+		struct run r;
+		fake_answer(f, "POST", "*", 422,
+			"{\"title\":\"Unprocessable "
+			"Content\",\"code\":\"unknown_service\",\"detail\":\"/service: no "
+			"service 'shpo' is watched here; did you mean 'shop'?\"}");
+		run_client(&r, f, false, NULL, args[i]);
+		assert_int_equal(r.code, 2);
+		must_contain("which was meant", r.err.p, "did you mean 'shop'?");
+		run_fini(&r);
+		fake_stop(f);
+	}
+}
+
+static void numbers_are_shown_as_they_were_meant(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "GET", "/api/v1/cells", 200,
+		"{\"items\":[{\"service\":\"shop\",\"edge\":\"self:fra\",\"state\":\"fresh\",\"staleness_s\":"
+		"0,\"ttl_s\":0.3}],"
+		"\"next\":null}");
+	run_client(&r, f, false, NULL, ARGS("edges", "-o", "json"));
+	must_contain("without noise", r.out.p, "\"ttl_s\": 0.3");
+	must_not_contain("without noise", r.out.p, "0.29");
+	must_not_contain("without noise", r.out.p, "0.30");
+	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("edges"));
+	must_not_contain("what is fresh is stale for no time at all", r.out.p, "0s");
+	run_fini(&r);
+	fake_stop(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_verdict_on_another_version_says_which),
+		cmocka_unit_test(edges_of_nothing_say_so),
+		cmocka_unit_test(a_filter_nothing_goes_by_is_wrong_usage),
+		cmocka_unit_test(a_service_nobody_watches_is_wrong_usage_everywhere),
+		cmocka_unit_test(numbers_are_shown_as_they_were_meant),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
