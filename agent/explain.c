@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "base/buf.h"
 #include "base/cdn/cdn.h"
+#include "base/places.h"
 
 #define EXPLAIN_HEADERS_MAX 1024
 #define LINE_BYTES_MAX      (4 * 1024 * 1024)
@@ -137,12 +138,33 @@ static void say_vendor(struct buf *out, const struct headers *h, const struct ed
 	buf_addf(out, ".\n");
 }
 
+/* What the place's name means, by the tables of the vendors and of IATA; or by the vendor's own word. */
+static void say_city(struct buf *out, const struct edge_info *e)
+{
+	struct place p;
+	if (e->geo_city.n > 0 || e->geo_country.n > 0) {
+		buf_addf(out, "  The edge is in ");
+		add_quoted(out, e->geo_city.n > 0 ? e->geo_city : e->geo_country);
+		if (e->geo_city.n > 0 && e->geo_country.n > 0) {
+			buf_addf(out, ", ");
+			add_quoted(out, e->geo_country);
+		}
+		buf_addf(out, ", says the vendor.\n");
+	} else if (place_of(e->vendor, e->pop, &p)) {
+		buf_addf(out, "  That is %.*s%s%s, at %.2f, %.2f.\n", STR_ARG(p.city),
+			p.city.n > 0 ? ", " : "", p.country, p.lat, p.lon);
+	} else if (e->pop.n > 0) {
+		buf_addf(out, "  No table says where that is.\n");
+	}
+}
+
 static void say_place(struct buf *out, const struct edge_info *e)
 {
 	if (str_is(e->vendor, "none"))
 		return;
 	if (e->pop.n == 0) {
 		buf_addf(out, "  No header names the place.\n");
+		say_city(out, e);
 		return;
 	}
 	buf_addf(out, "  The place is ");
@@ -150,6 +172,7 @@ static void say_place(struct buf *out, const struct edge_info *e)
 	if (e->iata[0])
 		buf_addf(out, " (IATA %s)", e->iata);
 	buf_addf(out, ", says %s.\n", e->pop_source ? e->pop_source : "no header");
+	say_city(out, e);
 }
 
 static void say_tiers(struct buf *out, const struct edge_info *e)

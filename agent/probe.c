@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/fetch.h"
 #include "base/clock.h"
+#include "base/places.h"
 #include "base/printable.h"
 #include "base/units.h"
 
@@ -171,7 +172,10 @@ static void text_render(struct result *r, const struct answer *a)
 	if (a->edge.n > 0) {
 		add_line(out, "edge");
 		buf_add_printable(out, a->edge);
-		if (a->cdn.iata[0])
+		struct place p;
+		if (place_of_edge(a->edge, &p))
+			buf_addf(out, " (%.*s%s%s)", STR_ARG(p.city), p.city.n > 0 ? ", " : "", p.country);
+		else if (a->cdn.iata[0])
 			buf_addf(out, " (%s)", a->cdn.iata);
 	}
 	if (a->ip.n > 0) {

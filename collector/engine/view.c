@@ -195,6 +195,7 @@ void view_cell_object(const struct engine *e, const struct service *s, const str
 	json_text(out, "edge", edge);
 	json_text(out, "vendor", vendor);
 	json_text_or_null(out, "pop", str_from(edge, vendor.n + 1));
+	view_cell_place(e, s, c, out);
 	json_text(out, "state", str_of(cell_state_name((enum cell_state)c->state)));
 	json_text_or_null(
 		out, "version", last ? names_get(&s->texts, s->values[last->value].text) : STR_NONE);

@@ -17,6 +17,7 @@ void json_share(struct buf *out, const char *key, double share);
 void json_comma(struct buf *out); /* before a member of a list, where one is needed */
 
 void view_cell_object(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out);
+void view_cell_place(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out);
 void view_every_cell(const struct engine *e, struct buf *out);
 bool cell_is_not_fresh(const struct cell *c); /* seen, and wrong: not silent, moved or never seen */
 /* Indexes of services by name; free() them. *ret_n: how many. */

@@ -84,7 +84,7 @@ static void what_a_person_sees(void **state)
 	assert_int_equal(RUN("/version"), 0);
 	assert_has(out, "version  v7\n");
 	assert_has(out, "status   200; ");
-	assert_has(out, "edge     cloudfront:FRA56-P3 (FRA)\n");
+	assert_has(out, "edge     cloudfront:FRA56-P3 (Frankfurt, DE)\n");
 	assert_has(out, "cache    edge hit");
 	assert_has(out, "age      1h1m40s");
 	assert_has(out, "ttl      58m20s left");

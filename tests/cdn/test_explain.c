@@ -159,11 +159,38 @@ static void test_sentences(void **state)
 				    "\"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
 				    "x-cache: \"Miss from cloudfront\".\n"
 				    "  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
+				    "  That is New Delhi, IN, at 28.56, 77.10.\n"
 				    "  The edge had none, asked inwards (MISS), says x-cache.\n"
 				    "  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
 				    "  The content was confirmed by the origin 68309 s ago, says age.\n"
 				    "  Shared caches may keep it for another 1227691 s, by max-age.\n"
 				    "  A browser may use it for 1227691 s without asking.\n");
+}
+
+/* Where the edge is: by a table, by the vendor's own word, or not at all. */
+static void test_the_place_in_words(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *headers, *says;
+	} cases[] = {
+		{ "server: cloudflare\ncf-ray: 9a74d8542989b239-QWJ\n",
+			"  That is Americana, BR, at -22.74, -47.33.\n" },
+		{ "server: cloudflare\ncf-ray: 9a74d8542989b239-QQQ\n", "  No table says where that is.\n" },
+		{ "akamai-cache-status: Hit from child\nakamai-request-bc: "
+		  "[a=23.44.214.23,b=3276195011,c=g,n=SG__SINGAPORE,o=20940]\n",
+			"  The edge is in \"SINGAPORE\", \"SG\", says the vendor.\n" },
+	};
+	char human[] = "--human";
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf text;
+		buf_init(&text, 1024);
+		buf_addf(&text, "HTTP/2 200\n%s", cases[i].headers);
+		assert_int_equal(explain(buf_str(&text), human), 0);
+		if (strstr(said.p, cases[i].says) == NULL)
+			fail_msg("want '%s' in: %s", cases[i].says, said.p);
+		buf_fini(&text);
+	}
 }
 
 static void test_help_and_wrong_usage(void **state)
@@ -199,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_inputs),
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_the_place_in_words),
 		cmocka_unit_test(test_help_and_wrong_usage),
 	};
 	return cmocka_run_group_tests_name("explain", tests, bufs_init, bufs_fini);
