@@ -16,6 +16,42 @@ static const struct opt agents_opts[] = {
 	{ .name = NULL },
 };
 
+/* What is not as it should be with this agent. */
+static void add_note(struct buf *b, const json_t *a)
+{
+	double held_back = json_num(a, "held_back", 0), refused = json_num(a, "refused", 0);
+	if (json_is_true(json_object_get(a, "clock_suspect")))
+		buf_addf(b, "clock off");
+	if (held_back > 0)
+		buf_addf(b, "%s%.0f held back", b->n ? ", " : "", held_back);
+	if (refused > 0)
+		buf_addf(b, "%s%.0f refused", b->n ? ", " : "", refused);
+}
+
+/* Endpoints that an agent may not or cannot probe, and why. */
+static void add_refusals(struct buf *out, const json_t *agents)
+{
+	const json_t *a, *r;
+	size_t i, j;
+	bool any = false;
+	json_array_foreach(agents, i, a)
+	{
+		json_array_foreach(json_object_get(a, "refusals"), j, r)
+		{
+			buf_addf(out, "%s", any ? "" : "\n");
+			any = true;
+			buf_add_printable(out, json_text(a, "name"));
+			buf_addf(out, " does not probe ");
+			buf_add_printable(out, json_text(r, "service"));
+			buf_addf(out, " ");
+			buf_add_printable(out, json_text(r, "endpoint"));
+			buf_addf(out, ": ");
+			buf_add_printable(out, json_text(r, "why"));
+			buf_addf(out, "\n");
+		}
+	}
+}
+
 static void agents_table(const struct ctl *c, const json_t *agents)
 {
 	static const char *const headers[] = { "~AGENT", "~REGION", "STATE", "LAST RESULT", "RESULTS",
@@ -38,10 +74,11 @@ static void agents_table(const struct ctl *c, const json_t *agents)
 		buf_clear(&cell), buf_addf(&cell, "%.0f", json_num(a, "results", 0));
 		table_add(&t, STYLE_PLAIN, buf_str(&cell));
 		table_add(&t, STYLE_PLAIN, json_text(a, "software"));
-		table_add(&t, STYLE_WARN,
-			json_is_true(json_object_get(a, "clock_suspect")) ? STR("clock off") : STR(""));
+		buf_clear(&cell), add_note(&cell, a);
+		table_add(&t, STYLE_WARN, buf_str(&cell));
 	}
 	table_print(&t, &c->term, "", &out);
+	add_refusals(&out, agents);
 	if (json_array_size(agents) == 0) {
 		buf_clear(&out);
 		buf_addf(&out, "no agents yet; enroll one: tidemark agents enroll NAME --region REGION\n");

@@ -111,6 +111,26 @@ static void numbers_are_shown_as_they_were_meant(void **state)
 	fake_stop(f);
 }
 
+static void what_an_agent_does_not_do_is_shown(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "GET", "/api/v1/agents", 200,
+		"{\"items\":[{\"name\":\"fra-1\",\"state\":\"connected\",\"held_back\":12,\"refused\":1,"
+		"\"refusals\":[{"
+		"\"service\":\"shop\",\"endpoint\":\"version\",\"why\":\"10.0.0.5 is "
+		"private\"}],\"clock_suspect\":true},"
+		"{\"name\":\"nrt-1\",\"state\":\"connected\",\"held_back\":0,\"refused\":0,\"refusals\":[]}],"
+		"\"next\":null}");
+	run_client(&r, f, false, NULL, ARGS("agents"));
+	assert_int_equal(r.code, 0);
+	must_contain("the note", r.out.p, "clock off, 12 held back, 1 refused\n");
+	must_contain("and why", r.out.p, "\n\nfra-1 does not probe shop version: 10.0.0.5 is private\n");
+	must_not_contain("nothing of who does all", r.out.p, "0 held back");
+	run_fini(&r);
+	fake_stop(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +138,7 @@ int main(void)
 		cmocka_unit_test(edges_of_nothing_say_so),
 		cmocka_unit_test(a_filter_nothing_goes_by_is_wrong_usage),
 		cmocka_unit_test(a_service_nobody_watches_is_wrong_usage_everywhere),
+		cmocka_unit_test(what_an_agent_does_not_do_is_shown),
 		cmocka_unit_test(numbers_are_shown_as_they_were_meant),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
