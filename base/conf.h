@@ -16,6 +16,7 @@ struct conf_node; /* a place in it: mapping, list or scalar */
 
 enum conf_type {
 	CONF_STR,      /* char *            owned by the conf; NULL when absent and no default */
+	CONF_PATH,     /* char *            as CONF_STR; a relative one is from the folder of the file that names it */
 	CONF_SECRET,   /* char *            `key: value`, or `key_file: path` whose first line it is; never shown again */
 	CONF_BOOL,     /* bool              true/false/on/off/yes/no */
 	CONF_INT,      /* int64_t */
@@ -62,6 +63,14 @@ int conf_error(const struct conf *c, const struct conf_node *n, struct err *err,
 
 /* A relative path in a file means: from the folder of that file. Owned by the conf, or path itself. */
 const char *conf_path(struct conf *c, const char *path);
+
+/* The files that the mapping tls names (NULL: not said), already found by CONF_PATH: there, readable, PEM, and the key
+ * that of the certificate; else conf_error at the key that names it. ERR_UNSUPPORTED: sound, but of a kind that mbedTLS
+ * does not know. A certificate outside its time is a warning. */
+MUST_USE int conf_check_tls(struct conf *c, const struct conf_node *tls, const char *ca, const char *cert, const char *key,
+	struct err *err);
+/* What is no error but should be seen to, a line each, "file:line:column: sentence"; "" when there is nothing. */
+const char *conf_warnings(const struct conf *c);
 
 /* The reference of these fields: a line "key: type, default", and what it is for below it. At most 80 columns, for --help. */
 void conf_describe(const struct conf_field *fields, const char *prefix, struct buf *out);

@@ -27,6 +27,7 @@ struct conf {
 	struct conf_node *root;
 	struct conf_node **nodes; /* all of them */
 	size_t n_nodes, cap_nodes;
+	const char *warnings; /* lines; NULL: none */
 	char **texts; /* every string that was given away or is in a node */
 	size_t n_texts, cap_texts;
 };

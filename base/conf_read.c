@@ -83,6 +83,7 @@ static const char *kind_name(const struct conf_node *n)
 static const char *type_name(enum conf_type type)
 {
 	static const char *const names[] = { [CONF_STR] = "text",
+		[CONF_PATH] = "path",
 		[CONF_SECRET] = "secret",
 		[CONF_BOOL] = "on/off",
 		[CONF_INT] = "number",
@@ -201,27 +202,6 @@ static void value_store(const struct conf_field *f, const union value *v, char *
 		memcpy(at, &v->d, sizeof(v->d));
 }
 
-static void text_store(struct conf *c, struct str s, char *at)
-{
-	char *z = conf_keep(c, str_dup(s));
-	memcpy(at, &z, sizeof(z));
-}
-
-static void default_store(struct conf *c, const struct conf_field *f, char *at)
-{
-	union value v = { .i = 0 };
-	if (f->dflt == NULL)
-		return;
-	if (f->type == CONF_STR || f->type == CONF_SECRET) {
-		text_store(c, str_of(f->dflt), at);
-		return;
-	}
-	INVARIANT(value_parse(f, str_of(f->dflt), &v, NULL) == 0);
-	value_store(f, &v, at);
-}
-
-/* -- secrets from files -- */
-
 const char *conf_path(struct conf *c, const char *path)
 {
 	struct buf out;
@@ -231,6 +211,43 @@ const char *conf_path(struct conf *c, const char *path)
 	buf_addf(&out, "%.*s%s", (int)c->dir_n, c->name, path);
 	return conf_keep(c, buf_take(&out, NULL));
 }
+
+static bool is_text(enum conf_type t)
+{
+	return t == CONF_STR || t == CONF_PATH || t == CONF_SECRET;
+}
+
+static void keep_text(struct conf *c, struct str s, char *at)
+{
+	char *z = conf_keep(c, str_dup(s));
+	memcpy(at, &z, sizeof(z));
+}
+
+static void text_store(struct conf *c, const struct conf_field *f, struct str s, char *at)
+{
+	keep_text(c, s, at);
+	if (f->type == CONF_PATH) {
+		char *written;
+		memcpy(&written, at, sizeof(written));
+		const char *whole = conf_path(c, written);
+		memcpy(at, &whole, sizeof(whole));
+	}
+}
+
+static void default_store(struct conf *c, const struct conf_field *f, char *at)
+{
+	union value v = { .i = 0 };
+	if (f->dflt == NULL)
+		return;
+	if (is_text(f->type)) {
+		text_store(c, f, str_of(f->dflt), at);
+		return;
+	}
+	INVARIANT(value_parse(f, str_of(f->dflt), &v, NULL) == 0);
+	value_store(f, &v, at);
+}
+
+/* -- secrets from files -- */
 
 static int secret_read(struct conf *c, const struct conf_node *n, char *at, struct err *err)
 {
@@ -268,7 +285,7 @@ static int secret_read(struct conf *c, const struct conf_node *n, char *at, stru
 		rc = conf_error(c, n, err, ERR_SYNTAX, "%.*s: the first line of %s is not text",
 			STR_ARG(n->key), path);
 	else
-		text_store(c, line, at);
+		keep_text(c, line, at);
 	explicit_bzero(text, sizeof(text));
 	return rc;
 }
@@ -309,8 +326,8 @@ static int field_read(
 	int rc = want_scalar(c, f, n, err);
 	if (rc < 0)
 		return rc;
-	if (f->type == CONF_STR || f->type == CONF_SECRET) {
-		text_store(c, n->text, at);
+	if (is_text(f->type)) {
+		text_store(c, f, n->text, at);
 		return 0;
 	}
 	rc = value_parse(f, n->text, &v, &why);

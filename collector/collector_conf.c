@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/name.h"
+#include "base/pem.h"
 #include "collector/collector_conf_parts.h"
 #include "collector/token.h"
 
@@ -339,7 +340,8 @@ static int pem_read(
 	return rc;
 }
 
-/* The API's TLS is GnuTLS, which knows kinds of keys (Ed25519) that mbedTLS does not: those it judges itself. */
+/* The API's TLS is GnuTLS, which knows kinds of keys (Ed25519) that mbedTLS does not: those it judges itself.
+ */
 static int http_tls_read(
 	struct collector_conf *c, const struct conf_node *at, const struct tls_part *tls, struct err *err)
 {
@@ -363,6 +365,8 @@ static int store_read(struct collector_conf *c, const struct conf_node *root, st
 			c->file, at, err, ERR_UNSUPPORTED, "PostgreSQL is not built in, want sqlite:PATH");
 	if (uri.n == 0 || str_is(uri, "sqlite:"))
 		return conf_error(c->file, at ? at : root, err, ERR_SYNTAX, "want sqlite:PATH");
+	if (!str_starts(uri, "sqlite:") && strstr(c->store, "://"))
+		return conf_error(c->file, at, err, ERR_UNSUPPORTED, "want sqlite:PATH, got '%s'", c->store);
 	const char *path = c->store + (str_starts(uri, "sqlite:") ? strlen("sqlite:") : 0);
 	struct str whole = str_of(conf_path(c->file, path));
 	char *text = conf_mem_new(c, strlen("sqlite:") + whole.n + 1);

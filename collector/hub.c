@@ -244,6 +244,11 @@ static void conf_set(struct hub *h, struct collector_conf *c)
 }
 
 static void warn_of_restart(const struct collector_conf *old, const struct collector_conf *now)
+static bool texts_differ(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
 {
 	const struct {
 		const char *what, *old, *now;
@@ -254,6 +259,10 @@ static void warn_of_restart(const struct collector_conf *old, const struct colle
 		if (strcmp(fixed[i].old, fixed[i].now) != 0)
 			log_warn("reload_needs_restart", "key=%s still=%s", fixed[i].what, fixed[i].old);
 }
+	/* what the files hold, not what they are called: certificates are replaced under their old names */
+	if (texts_differ(old->http_cert, now->http_cert) || texts_differ(old->http_key, now->http_key))
+		log_warn("reload_needs_restart", "key=http.tls still=%s",
+			old->http_cert ? "as read at start" : "off");
 
 static int put_in_fleet(void *ctx, const struct agent_record *r)
 {

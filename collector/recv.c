@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pem.h"
 #include "collector/clockmap.h"
 #include "collector/recv.h"
 #include "collector/socket_close.h"
@@ -410,7 +411,7 @@ static int tls_make(const struct collector_conf *c, nng_tls_config **ret, struct
 	struct buf cert, key, ca;
 	buf_init(&cert, PEM_MAX);
 	buf_init(&key, PEM_MAX);
-	buf_init(&ca, 4 * PEM_MAX);
+	buf_init(&ca, PEM_CA_MAX);
 	int rc = pem_file_read(c->tls.cert, &cert, err);
 	if (rc == 0)
 		rc = pem_file_read(c->tls.key, &key, err);

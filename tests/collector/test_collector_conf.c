@@ -2,7 +2,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,6 +22,7 @@ static struct collector_conf *read_fine(const char *text)
 #define ONE                                                                                                  \
 	"services:\n- name: shop\n  version: {json: /version}\n  endpoints:\n  - url: "                      \
 	"https://a.example/version\n"
+#define PEM(name) TESTS_DIR "/collector/tls/" name
 #define TOKEN "tmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 /* clang-format off: one case, one sentence */
@@ -50,9 +53,19 @@ static const struct {
 	{ "an open API without tokens", "listen: {http: 0.0.0.0:8470}\n",
 		"c.yaml:1:16: without http.tokens the API listens on loopback only, got '0.0.0.0:8470'" },
 	{ "a certificate that is not there", "http: {tls: {cert: /nowhere.pem, key: /nowhere.key}}\n",
-		"c.yaml:1:13: cannot read /nowhere.pem: No such file or directory" },
+		"c.yaml:1:20: cannot read /nowhere.pem: No such file or directory" },
 	{ "a certificate without its key", "http: {tls: {cert: a.pem}}\n",
-		"c.yaml:1:13: cert and key go together" },
+		"c.yaml:1:13: cert and key go together, key is missing" },
+	{ "a key without its certificate", "tls: {key: a.key}\n",
+		"c.yaml:1:6: cert and key go together, cert is missing" },
+	{ "a certificate that is none", "tls: {cert: " PEM("make.sh") ", key: " PEM("agent.key") "}\n",
+		"c.yaml:1:13: no certificate in " PEM("make.sh") ": X509 - The CRT/CRL/CSR format is invalid, e.g. different "
+		"type expected" },
+	{ "a key of another", "http:\n  tls:\n    cert: " PEM("agent.pem") "\n    key: " PEM("collector.key") "\n",
+		"c.yaml:4:10: the key in " PEM("collector.key") " is not that of the certificate in " PEM("agent.pem") },
+	{ "a folder where authorities belong", "tls: {ca: /etc}\n",
+		"c.yaml:1:11: cannot read /etc: Is a directory" },
+	{ "a store of a kind nobody knows", "store: mysql://db/x\n", "c.yaml:1:8: want sqlite:PATH, got 'mysql://db/x'" },
 	{ "a short token", "http: {tokens: [{name: ci, scopes: [deploy], token: abc}]}\n",
 		"c.yaml:1:17: token of 'ci' is shorter than 16 characters: it could be guessed" },
 	{ "a scope that is none", "http: {tokens: [{name: ci, scopes: [root], token: 0123456789abcdef}]}\n",
@@ -179,6 +192,46 @@ static void test_an_empty_file_has_every_default(void **state)
 	collector_conf_unref(c);
 }
 
+static void test_paths_are_from_the_folder_of_the_file(void **state)
+{
+	static const struct {
+		const char *says, *text, *store;
+	} cases[] = {
+		{ "the default is beside the file", "", "sqlite:%s/tidemark.db" },
+		{ "a relative one too", "store: sqlite:data/t.db\n", "sqlite:%s/data/t.db" },
+		{ "with the scheme left out", "store: t.db\n", "sqlite:%s/t.db" },
+		{ "a whole one stays", "store: sqlite:/srv/t.db\n", "sqlite:/srv/t.db" },
+		{ "certificates are looked for there",
+			"tls: {cert: pem/collector.pem, key: pem/collector.key, ca: pem/ca.pem}\n"
+			"http: {tls: {cert: pem/expired.pem, key: pem/expired.key}}\n",
+			"sqlite:%s/tidemark.db" },
+	};
+	char dir[] = "/tmp/tidemark-conf.XXXXXX", path[100], pem[100], want[100];
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/c.yaml", dir);
+	(void)snprintf(pem, sizeof(pem), "%s/pem", dir);
+	assert_int_equal(symlink(TESTS_DIR "/collector/tls", pem), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct collector_conf *c;
+		struct err err = { 0 };
+		FILE *f = fopen(path, "we");
+		assert_non_null(f);
+		assert_true(fputs(cases[i].text, f) >= 0 && fclose(f) == 0);
+		if (collector_conf_load(path, &c, &err) < 0)
+			fail_msg("%s: %s", cases[i].says, err.text);
+		(void)snprintf(want, sizeof(want), cases[i].store, dir);
+		if (strcmp(c->store, want) != 0)
+			fail_msg("%s: got %s, want %s", cases[i].says, c->store, want);
+		if (c->http_cert)
+			assert_non_null(strstr(conf_warnings(c->file), "/c.yaml:2:20: the certificate in "));
+		collector_conf_unref(c);
+	}
+	(void)unlink(path);
+	(void)unlink(pem);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_the_file_of_the_manual_reads_as_it_says(void **state)
 {
 	(void)state;
@@ -300,6 +353,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_mistake_is_named_with_its_place),
 		cmocka_unit_test(test_an_empty_file_has_every_default),
+		cmocka_unit_test(test_paths_are_from_the_folder_of_the_file),
 		cmocka_unit_test(test_the_file_of_the_manual_reads_as_it_says),
 		cmocka_unit_test(test_insecure_and_tokens_open_what_is_closed_by_default),
 		cmocka_unit_test(test_endpoint_ids_come_from_path_and_query),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/pem.h"
 #include "collector/collector_conf.h"
 #include "collector/socket_close.h"
 #include "wire_client.h"

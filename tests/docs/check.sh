@@ -186,7 +186,11 @@ for page in docs/agent.md docs/collector.md; do
 		[ -f "$file" ] || continue
 		sed -i "s#/etc/tidemark#$tmp#g; s#/var/lib#$tmp#g" "$file"
 		for named in $(grep -oE "$tmp/[A-Za-z0-9_.-]+\.(token|pem|key)" "$file"); do
-			case $named in *.token) new_token >"$named" ;; *) echo pem >"$named" ;; esac
+			case $named in
+			*.token) new_token >"$named" ;;
+			*.key) cp tests/collector/tls/collector.key "$named" ;;
+			*) cp tests/collector/tls/collector.pem "$named" ;;
+			esac
 		done
 		case $(head -1 "$file") in
 		'# collector.yaml') program=$collector ;;

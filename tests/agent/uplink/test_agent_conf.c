@@ -10,9 +10,9 @@
 #include "agent/agent_conf.h"
 #include "temp_dir.h"
 
-#define TOKEN "tmk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" /* bytes 0, 1, 2 ... 31 */
+#define TOKEN     "tmk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" /* bytes 0, 1, 2 ... 31 */
 #define PEM(name) TESTS_DIR "/collector/tls/" name
-#define LEAST "name: a\ncollector: tcp://127.0.0.1:8471\ntoken: " TOKEN "\n"
+#define LEAST     "name: a\ncollector: tcp://127.0.0.1:8471\ntoken: " TOKEN "\n"
 
 #define TLS "name: a\ncollector: tls+tcp://c:1\ntoken: " TOKEN "\n"
 
@@ -54,14 +54,18 @@ static void test_everything_there_can_be(void **state)
 	snprintf(text, sizeof(text),
 		"name: fra-1\nregion: eu-central\nlocation: [50.03, -8.57]\ncollector: "
 		"tls+tcp://[2001:db8::7]:8471\n"
-		"tls: {ca: " PEM("ca.pem") ", cert: " PEM("agent.pem") ", key: " PEM("agent.key") ", server_name: "
-		"collector.example.com}\n"
-		"token_file: %s/token\nspool: {dir: %s/spool, max_size: 10MiB, max_age: 2h}\n"
-		"allow_networks: [10.0.0.0/8, 'fd00::/8', 192.0.2.7]\nallow_hosts: ['*.example.com', "
-		"api.example.org]\n"
-		"max_rate: 5/s\nmax_rate_per_host: 60/min\nmax_inflight: 7\nuser_agent: me/1\nreconnect_max: "
-		"5s\ninsecure: on\n"
-		"log: {level: debug, format: json}\n",
+		"tls: {ca: " PEM("ca.pem") ", cert: " PEM("agent.pem") ", key: " PEM(
+			"agent.key") ", server_name: "
+				     "collector.example.com}\n"
+				     "token_file: %s/token\nspool: {dir: %s/spool, max_size: 10MiB, max_age: "
+				     "2h}\n"
+				     "allow_networks: [10.0.0.0/8, 'fd00::/8', 192.0.2.7]\nallow_hosts: "
+				     "['*.example.com', "
+				     "api.example.org]\n"
+				     "max_rate: 5/s\nmax_rate_per_host: 60/min\nmax_inflight: 7\nuser_agent: "
+				     "me/1\nreconnect_max: "
+				     "5s\ninsecure: on\n"
+				     "log: {level: debug, format: json}\n",
 		path, path);
 	struct agent_conf *c = parse_ok(text);
 	assert_string_equal(c->region, "eu-central");
@@ -85,7 +89,8 @@ static void test_everything_there_can_be(void **state)
 
 static void test_paths_are_from_the_folder_of_the_file(void **state)
 {
-	static const char text[] = TLS "tls: {ca: ca.pem, cert: own/agent.pem, key: own/agent.key}\nspool: {dir: spool}\n";
+	static const char text[] =
+		TLS "tls: {ca: ca.pem, cert: own/agent.pem, key: own/agent.key}\nspool: {dir: spool}\n";
 	const char *dir = temp_dir_new();
 	char path[4096], want[4096];
 	struct agent_conf *c;
@@ -109,8 +114,10 @@ static void test_paths_are_from_the_folder_of_the_file(void **state)
 
 static void test_a_certificate_that_expired_is_a_warning(void **state)
 {
-	struct agent_conf *c = parse_ok(TLS "tls:\n  cert: " PEM("expired.pem") "\n  key: " PEM("expired.key") "\n");
-	assert_ptr_equal(strstr(conf_warnings(c->file), "agent.yaml:5:9: the certificate in " PEM("expired.pem") " expired on 20"),
+	struct agent_conf *c =
+		parse_ok(TLS "tls:\n  cert: " PEM("expired.pem") "\n  key: " PEM("expired.key") "\n");
+	assert_ptr_equal(strstr(conf_warnings(c->file),
+				 "agent.yaml:5:9: the certificate in " PEM("expired.pem") " expired on 20"),
 		conf_warnings(c->file));
 	agent_conf_free(c);
 }
@@ -155,8 +162,7 @@ static void test_what_is_refused(void **state)
 		{ "a certificate without its key",
 			"name: a\ncollector: tls+tcp://c:1\ntls: {cert: /etc/hostname}\ntoken: " TOKEN "\n",
 			"go together" },
-		{ "a CA that is not there",
-			TLS "tls: {ca: /no/ca.pem}\n",
+		{ "a CA that is not there", TLS "tls: {ca: /no/ca.pem}\n",
 			"agent.yaml:4:11: cannot read /no/ca.pem" },
 		{ "a CA that is none", TLS "tls: {ca: /etc/hostname}\n",
 			"agent.yaml:4:11: no certificate in /etc/hostname" },
@@ -165,7 +171,8 @@ static void test_what_is_refused(void **state)
 			"agent.yaml:6:8: no key in " },
 		{ "a key of another certificate",
 			TLS "tls:\n  cert: " PEM("agent.pem") "\n  key: " PEM("expired.key") "\n",
-			"agent.yaml:6:8: the key in " PEM("expired.key") " is not that of the certificate in " },
+			"agent.yaml:6:8: the key in " PEM(
+				"expired.key") " is not that of the certificate in " },
 		{ "a network with bits too many", LEAST "allow_networks: [10.0.0.0/33]\n",
 			"agent.yaml:4:18: " },
 		{ "a network that is a name", LEAST "allow_networks: [intranet]\n",

@@ -19,3 +19,8 @@ signed agent ca 'extendedKeyUsage=clientAuth'
 rm -f ca.key
 mv stranger.pem stranger-ca.pem
 rm -f stranger.key
+# One whose time was over as soon as it began.
+key expired
+openssl req -new -key expired.key -subj "/CN=expired" -out expired.csr
+openssl x509 -req -in expired.csr -signkey expired.key -sha256 -days 0 -out expired.pem
+rm -f expired.csr
