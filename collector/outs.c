@@ -12,7 +12,7 @@
 enum out_kind { OUT_TRANSITION, OUT_DEPLOY, OUT_NOTICE, OUT_SERVICE, OUT_PURGE, OUT_AGENT };
 struct out {
 	enum out_kind kind;
-	bool is_entry; /* told only: the journal itself has it */
+	bool is_entry; /* told only: the journal itself has it, or nobody needs it kept */
 	int64_t position;
 	union {
 		struct transition transition;
@@ -99,6 +99,14 @@ static void on_transition(void *ctx, const struct transition *t)
 	keep(o, &out->transition.expected);
 }
 
+/* Watchers hear of it as of a transition; there is nothing to store. */
+static void on_version(void *ctx, const struct transition *t)
+{
+	struct outs *o = ctx;
+	on_transition(o, t);
+	o->list[o->n - 1].is_entry = true;
+}
+
 static void on_deploy(void *ctx, const struct deploy_change *c)
 {
 	struct outs *o = ctx;
@@ -133,7 +141,7 @@ static void on_progress(void *ctx, struct str deploy_id)
 
 struct engine_sink outs_sink(struct outs *o)
 {
-	return (struct engine_sink){ o, on_transition, on_deploy, on_notice, on_progress };
+	return (struct engine_sink){ o, on_transition, on_deploy, on_notice, on_version, on_progress };
 }
 
 void outs_entry(struct outs *o, const struct event *ev)

@@ -33,10 +33,33 @@ struct trouble *cell_trouble(struct cell *c)
 {
 	if (c->trouble == NULL) {
 		c->trouble = mem_new(sizeof(*c->trouble));
-		*c->trouble = (struct trouble){ { TIME_NONE, TIME_NONE }, TIME_NONE, { NONE32, NONE32 },
-			TIME_NONE, false, NULL };
+		*c->trouble = (struct trouble){
+			.err5_us = { TIME_NONE, TIME_NONE },
+			.http_error_us = TIME_NONE,
+			.http_agents = { NONE32, NONE32 },
+			.broke_us = TIME_NONE,
+			.error_us = TIME_NONE,
+			.error_since_us = TIME_NONE,
+		};
 	}
 	return c->trouble;
+}
+
+void cell_error(struct cell *c, const struct link *l, const struct obs *o, int64_t at_us)
+{
+	if (c->trouble == NULL && l->fails == 0)
+		return;
+	struct trouble *t = cell_trouble(c);
+	int64_t good_us = c->runs.n ? runs_of(&c->runs)[c->runs.n - 1].last_us : TIME_NONE;
+	if (t->error_since_us == TIME_NONE)
+		t->error_since_us = l->fails && l->last_us > good_us ? l->last_us : at_us;
+	if (at_us < t->error_us)
+		return;
+	t->error_us = at_us;
+	t->error_status = o->status;
+	t->error_fail = o->fail;
+	if (t->error_fail == FAIL_OK)
+		t->error_fail = o->status >= 400 ? FAIL_HTTP : FAIL_NO_VERSION;
 }
 
 static bool is_past(const struct engine *e, int64_t base_us, int64_t duration_us)
@@ -99,6 +122,12 @@ static bool is_mixed_version(struct engine *e, struct service *s, const struct c
 		if (!in_window && behind >= 3)
 			return false;
 		value_judge(s, v[j].value, v[j].last_us, &older);
+		/* of a deploy that was aborted since: when the switch to it was made, it was the newer one */
+		if (older.rank == 0) {
+			struct judgement then;
+			value_judge(s, v[j].value, v[j].first_us, &then);
+			older.rank = then.rank;
+		}
 		for (size_t i = j; i-- > 0 && newer.rank < 0;) {
 			value_judge(s, v[i].value, v[i].last_us, &newer);
 			in_window = in_window && v[j].first_us - v[i].last_us <= s->window_us;
@@ -152,27 +181,43 @@ static enum cell_state state_of(struct engine *e, struct service *s, uint32_t ce
 	return of_label[j.label];
 }
 
-static void cell_transition(
-	struct engine *e, struct service *s, struct cell *c, enum cell_state to, int64_t at_us, bool late)
+static struct transition transition_of(
+	const struct engine *e, const struct service *s, const struct cell *c, int64_t at_us, bool late)
 {
-	enum cell_state from = (enum cell_state)c->state;
-	s->n_state[from]--;
-	s->n_state[to]++;
-	c->state = (uint8_t)to;
-	s->progress = true;
 	struct transition t = {
-		.key = engine_next_key(e),
+		.key.position = e->position,
 		.at_us = at_us,
 		.late = late,
 		.service = service_name(e, s),
 		.endpoint = names_get(&e->names, s->endpoints[c->endpoint].id),
 		.edge = names_get(&e->names, c->edge),
-		.from = from,
-		.to = to,
+		.from = (enum cell_state)c->state,
+		.to = (enum cell_state)c->state,
 		.expected = service_expected(s, c->endpoint),
 	};
 	if (c->runs.n)
 		t.version = names_get(&s->texts, s->values[runs_of(&c->runs)[c->runs.n - 1].value].text);
+	return t;
+}
+
+void cell_tell_version(
+	struct engine *e, const struct service *s, const struct cell *c, int64_t at_us, bool late)
+{
+	struct transition t = transition_of(e, s, c, at_us, late);
+	if (e->sink.on_version)
+		e->sink.on_version(e->sink.ctx, &t);
+}
+
+static void cell_transition(
+	struct engine *e, struct service *s, struct cell *c, enum cell_state to, int64_t at_us, bool late)
+{
+	struct transition t = transition_of(e, s, c, at_us, late);
+	s->n_state[t.from]--;
+	s->n_state[to]++;
+	c->state = (uint8_t)to;
+	s->progress = true;
+	t.key = engine_next_key(e);
+	t.to = to;
 	if (e->sink.on_transition)
 		e->sink.on_transition(e->sink.ctx, &t);
 }
@@ -224,8 +269,8 @@ static void cell_tidy(struct engine *e, struct service *s, struct cell *c)
 		memcpy(c->runs.in, two, sizeof(two));
 		c->runs.cap = 2;
 	}
-	if (t == NULL || c->state != CELL_FRESH || t->broken || !is_past(e, t->err5_us[0], s->window_us) ||
-		!is_past(e, t->http_error_us, s->window_us))
+	if (t == NULL || c->state != CELL_FRESH || t->broken || t->error_since_us != TIME_NONE ||
+		!is_past(e, t->err5_us[0], s->window_us) || !is_past(e, t->http_error_us, s->window_us))
 		return;
 	if (t->draws && c->runs.n > 1 && !is_past(e, runs_of(&c->runs)[c->runs.n - 1].first_us, s->window_us))
 		return;

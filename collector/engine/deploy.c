@@ -123,7 +123,8 @@ int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err 
 	return 0;
 }
 
-int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev, struct err *err)
+int deploy_patch_check(
+	const struct engine *e, const struct ev_deploy_patch *ev, int64_t received_us, struct err *err)
 {
 	const struct deploy *d = deploy_find(e, ev->id, NULL);
 	if (d == NULL)
@@ -131,10 +132,17 @@ int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev,
 	if (!time_is_sane(ev->live_at_us))
 		return err_set(err, ERR_NONSENSE, "live_at is out of range");
 	if (ev->aborted && (d->verdict == VERDICT_VERIFIED || d->verdict == VERDICT_SUPERSEDED))
-		return err_set(err, ERR_NONSENSE, "deploy '%s' is %s: to go back, deploy the old version again", d->id,
+		return err_set(err, ERR_NONSENSE,
+			"deploy '%s' is %s: to go back, deploy the old version again", d->id,
 			verdict_name(d->verdict));
 	if (ev->live_at_us != TIME_NONE && d->verdict == VERDICT_ABORTED)
 		return err_set(err, ERR_NONSENSE, "deploy '%s' was aborted", d->id);
+	if (ev->live_at_us != TIME_NONE && d->live_us != TIME_NONE &&
+		ev->live_at_us > MAX(e->now_us, received_us) + CLOCKS_APART_US)
+		return err_set(err, ERR_NONSENSE,
+			"deploy '%s' is live already: live_at can be corrected to a time that has come, not "
+			"put off",
+			d->id);
 	return 0;
 }
 
@@ -289,13 +297,13 @@ void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev, int64
 	}
 	if (ev->live_at_us == TIME_NONE || (d->left && d->verdict != VERDICT_SUPERSEDED))
 		return;
-	d->told_live_us = ev->live_at_us;
 	d->in_future |= ev->live_at_us > e->now_us;
-	if (ev->live_at_us <= e->now_us) {
-		deploy_go_live(e, service, d, ev->live_at_us, LIVE_DECLARED);
-	} else if (d->live_us == TIME_NONE) {
+	/* it is live: a moment that has not come is a clock that is ahead of ours */
+	d->told_live_us = d->live_us == TIME_NONE ? ev->live_at_us : MIN(ev->live_at_us, e->now_us);
+	if (d->told_live_us <= e->now_us)
+		deploy_go_live(e, service, d, d->told_live_us, LIVE_DECLARED);
+	else
 		deploy_arm(e, service, d);
-	}
 	s->check_verdict = true;
 }
 
@@ -325,7 +333,7 @@ void deploy_count_pairs(struct service *s)
 	for (uint32_t i = 0; i < s->n_endpoints; i++)
 		d->n_endpoints += endpoint_judges(s, i);
 	for (size_t i = 0; i < s->n_members; i++)
-		agents += s->members[i].report_us >= d->started_us;
+		agents += s->members[i].routes != NONE32 && s->members[i].report_us >= d->started_us;
 	for (size_t i = 0; i < s->n_routes; i++) {
 		const struct route *r = &s->routes[i];
 		d->n_answered += s->members[r->member].assigned && r->reached_us >= d->started_us &&
@@ -348,8 +356,9 @@ static bool share_is_enough(const struct service *s, const struct curve *c)
 	return c->w_observed && (double)c->w_converged >= s->require * (double)c->w_observed;
 }
 
-/* Is a right value still to be learned that the origin path will tell? Until then its endpoint is not observed, and a deploy
- * does not pass for lack of it. Without an origin path such an endpoint only informs. */
+/* Is a right value still to be learned that the origin path will tell? Until then its endpoint is not
+ * observed, and a deploy does not pass for lack of it. Without an origin path such an endpoint only informs.
+ */
 static const struct endpoint *still_learning(const struct service *s)
 {
 	for (size_t i = 0; s->has_origin && i < s->n_endpoints; i++)
@@ -398,11 +407,26 @@ static uint64_t wrong_weight(struct engine *e, struct service *s, uint64_t *ret_
 	return wrong;
 }
 
+/* Does no endpoint tell it from the deploy before, as when the same version is deployed again? */
+bool deploy_is_unchanged(const struct service *s, const struct deploy *d)
+{
+	size_t unchanged = 0, n = s->tracked == d ? s->n_endpoints : d->n_advisories;
+	if (d->n_endpoints || (s->tracked != d && !d->retired))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		unchanged += s->tracked == d ? s->endpoints[i].unchanged : d->advisories[i].unchanged;
+	return n > 0 && unchanged == n;
+}
+
 static void reason_for_data(
 	const struct engine *e, const struct service *s, const struct deploy *d, struct buf *why)
 {
 	const struct curve *c = &d->curves[0];
-	if (c->observed == 0)
+	if (deploy_is_unchanged(s, d))
+		buf_addf(why, "version_unchanged: the right value of every endpoint is the same before and "
+			      "after, so "
+			      "nothing the edges serve tells this deploy from the one before");
+	else if (c->observed == 0)
 		buf_addf(why, "nothing was observed since it started");
 	else if (!share_is_enough(s, c))
 		buf_addf(why,

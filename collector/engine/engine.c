@@ -199,7 +199,7 @@ int engine_would_accept(const struct engine *e, const struct event *ev, struct e
 	case EV_DEPLOY:
 		return deploy_check(e, &ev->deploy, err);
 	case EV_DEPLOY_PATCH:
-		return deploy_patch_check(e, &ev->deploy_patch, err);
+		return deploy_patch_check(e, &ev->deploy_patch, ev->received_at_us, err);
 	case EV_PURGE:
 		return purge_check(e, &ev->purge, err);
 	case EV_PURGE_PATCH:

@@ -77,6 +77,10 @@ struct engine_sink { /* called from inside engine_fold() and engine_advance(); s
 	void (*on_transition)(void *ctx, const struct transition *t);
 	void (*on_deploy)(void *ctx, const struct deploy_change *c);
 	void (*on_notice)(void *ctx, const struct notice *n);
+	/* a cell came to serve another version while its state stayed, as an edge does that keeps up with a
+	 * rollout: from equals to. Told to those who watch, not kept: its key has no place of its own. Not of
+	 * mixed cells */
+	void (*on_version)(void *ctx, const struct transition *t);
 	/* curves moved without a change of verdict; at most once per fold and deploy */
 	void (*on_progress)(void *ctx, struct str deploy_id);
 };

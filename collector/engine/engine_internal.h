@@ -30,6 +30,7 @@
 #define PREFIX_MIN          7
 #define DURATION_MAX_US     (3660 * US_PER_DAY)
 #define SAME_OBJECT_US      (2 * US_PER_S)
+#define CLOCKS_APART_US     (60 * US_PER_S) /* what may be told of a moment that has not come */
 
 #define RUNS_MAX            16
 #define LINKS_PER_ROUTE_MAX 1000 /* edges that one agent can name for one endpoint before it is swept */
@@ -156,6 +157,10 @@ struct trouble {                 /* what a quiet cell does not need */
 				    last quiet */
 	int64_t broke_us;        /* newest error that broke a run of fresh answers */
 	bool broken;             /* the next good answer starts a new run */
+	uint8_t error_fail;      /* enum obs_fail: of the newest failure */
+	int16_t error_status;    /* its HTTP status; 0: none came */
+	int64_t error_us;        /* when that was */
+	int64_t error_since_us;  /* the first one since the last good answer */
 	struct draws *draws;
 };
 
@@ -452,8 +457,14 @@ uint32_t link_count(const struct link *l, int64_t now_us);
  */
 void cell_refresh(struct engine *e, uint32_t service, uint32_t cell, int64_t at_us, bool late);
 void cells_refresh(struct engine *e, uint32_t service, int64_t at_us); /* after the ledger changed */
+/* It serves another version, and that is no transition. */
+void cell_tell_version(
+	struct engine *e, const struct service *s, const struct cell *c, int64_t at_us, bool late);
 void cell_timer(struct engine *e, uint32_t service, uint32_t cell);
 struct trouble *cell_trouble(struct cell *c);
+/* Why the cell does not answer as it should, and since when it has not. One failure alone is noise, and not
+ * worth the memory. The link is as it was before. */
+void cell_error(struct cell *c, const struct link *l, const struct obs *o, int64_t at_us);
 void agent_went_blind(struct engine *e, uint32_t agent, int64_t at_us, bool late); /* or sees again */
 struct str edge_vendor(struct str edge);
 bool cell_mixes_versions(struct engine *e, struct service *s, const struct cell *c);
@@ -484,7 +495,8 @@ enum verdict_event {
 };
 enum verdict verdict_after(enum verdict from, enum verdict_event on);
 int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err *err);
-int deploy_patch_check(const struct engine *e, const struct ev_deploy_patch *ev, struct err *err);
+int deploy_patch_check(
+	const struct engine *e, const struct ev_deploy_patch *ev, int64_t received_us, struct err *err);
 void deploy_fold(struct engine *e, const struct ev_deploy *ev);
 void deploy_patch_fold(struct engine *e, const struct ev_deploy_patch *ev, int64_t at_us);
 void deploy_free(struct deploy *d);
@@ -492,6 +504,7 @@ void deploy_try_live(struct engine *e, uint32_t service, struct deploy *d);
 void deploy_evaluate(struct engine *e, uint32_t service);
 void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool http_error, uint32_t agent);
 void deploy_arm(struct engine *e, uint32_t service, struct deploy *d);
+bool deploy_is_unchanged(const struct service *s, const struct deploy *d);
 double deploy_coverage(const struct deploy *d);
 double deploy_share(const struct curve *c);
 void deploy_count_pairs(struct service *s);
@@ -500,6 +513,9 @@ void deploy_count_pairs(struct service *s);
 void progress_refresh(struct engine *e, struct service *s, uint32_t cell);
 void progress_start(struct engine *e, uint32_t service, struct deploy *d);
 void progress_restart(struct engine *e, uint32_t service); /* live_at or the judged endpoints changed */
+/* Which endpoints did not judge the tracked deploy: while they are still asked about it, and not about the
+ * one that overtakes it. */
+void progress_note_advisories(struct service *s);
 void progress_retire(struct engine *e, struct service *s, struct deploy *d);
 void progress_note_known(struct engine *e, struct service *s, struct deploy *d);
 /* The tracked deploy's sums from what its cells say. */

@@ -33,12 +33,12 @@ struct str deploy_value_at(const struct service *s, const struct deploy *d, uint
 	return STR_NONE;
 }
 
-static bool deploy_has_own_value(const struct service *s, const struct deploy *d, uint32_t endpoint)
+static bool deploy_declares(const struct service *s, const struct deploy *d, uint32_t endpoint)
 {
 	for (size_t i = 0; i < d->n_values; i++)
 		if (d->values[i].endpoint == s->endpoints[endpoint].id)
 			return true;
-	return s->endpoints[endpoint].learned;
+	return false;
 }
 
 static bool deploy_matches(
@@ -47,7 +47,7 @@ static bool deploy_matches(
 	enum match_kind kind = s->endpoints[endpoint].match;
 	if (text_matches(kind, text, deploy_value_at(s, d, endpoint)))
 		return true;
-	if (deploy_has_own_value(s, d, endpoint))
+	if (deploy_declares(s, d, endpoint) || s->endpoints[endpoint].learned)
 		return false;
 	for (size_t i = 0; i < d->n_aliases; i++)
 		if (text_matches(kind, text, str_of(d->aliases[i])))
@@ -96,12 +96,12 @@ static void value_match(const struct service *s, struct value *v)
 	v->from_us = INT64_MAX, v->until_us = INT64_MIN; /* nothing judged yet */
 }
 
-/* Even numbers for what is live. What was overtaken before it was live lies between two of them; what was
- * aborted is older than anything; what is rolling out is newer than anything. */
-static int32_t deploy_rank(const struct service *s, const struct deploy *d)
+/* Even numbers for what is live. What was overtaken or aborted before it was live lies between two of them;
+ * from when it was aborted it is older than anything; what is rolling out is newer than anything. */
+static int32_t deploy_rank(const struct service *s, const struct deploy *d, int64_t at_us)
 {
 	int32_t rank = 0;
-	if (d->verdict == VERDICT_ABORTED || (d->left && d->verdict != VERDICT_SUPERSEDED))
+	if (d->left && d->verdict != VERDICT_SUPERSEDED && at_us >= d->end_us)
 		return 0;
 	for (size_t i = 0; i < s->n_ledger; i++) {
 		if (s->ledger[i] == d)
@@ -145,7 +145,7 @@ static void value_judge_at(const struct service *s, struct value *v, int64_t at_
 	}
 	v->label = right ? LABEL_FRESH : before ? LABEL_STALE : ahead ? LABEL_AHEAD : LABEL_UNKNOWN;
 	v->stale_since_us = v->label == LABEL_STALE ? before->end_us : TIME_NONE;
-	v->rank = in_force ? deploy_rank(s, in_force) : -1;
+	v->rank = in_force ? deploy_rank(s, in_force, at_us) : -1;
 	if (s->endpoints[v->endpoint].informs) {
 		v->label = LABEL_UNKNOWN;
 		v->stale_since_us = TIME_NONE;
@@ -233,6 +233,8 @@ void ledger_derive(struct service *s)
 void ledger_rebuild(struct engine *e, uint32_t service)
 {
 	struct service *s = e->services[service];
+	if (s->tracked)
+		progress_note_advisories(s);
 	ledger_derive(s);
 	struct deploy *current = s->n_ledger ? s->ledger[s->n_ledger - 1] : NULL;
 	struct deploy *track = current && !current->retired ? current : NULL;
@@ -299,26 +301,61 @@ static struct deploy_value *learned_at(struct deploy *d, uint32_t endpoint)
 	return &d->learned[d->n_learned++];
 }
 
-/* What the origin agrees on since the current deploy went live is its value. Until its verdict, and while no
- * other rolls out, the origin may correct itself: a live_at that was told too early must not make the old
- * value right for good. */
+/* Was it there before d: the value of a deploy before it, or what the origin gave before d started? */
+static bool is_older_value(
+	const struct service *s, const struct deploy *d, uint32_t endpoint, struct str text)
+{
+	const struct runs *r = &s->endpoints[endpoint].origin;
+	for (size_t i = 0; i < s->n_ledger && s->ledger[i] != d; i++)
+		if (str_eq(deploy_value_at(s, s->ledger[i], endpoint), text))
+			return true;
+	for (size_t i = 0; i < r->n; i++)
+		if (runs_of(r)[i].first_us < d->started_us &&
+			str_eq(names_get(&s->texts, s->values[runs_of(r)[i].value].text), text))
+			return true;
+	return false;
+}
+
+/* May what the origin agrees on replace what was learned before? Until the verdict it may correct itself. A
+ * value from before the deploy is only held until there is a better one, verdict or not: a live_at that was
+ * told too early must not make the old value right for good. It never replaces a newer one. */
+static bool may_relearn(
+	const struct service *s, const struct deploy *d, uint32_t endpoint, struct str right, struct str seen)
+{
+	for (size_t i = 0; i < s->n_deploys; i++)
+		if (s->deploys[i]->verdict == VERDICT_PENDING)
+			return false; /* it may be of what rolls out */
+	return !is_older_value(s, d, endpoint, seen) &&
+	       (d->verdict == VERDICT_CONVERGING || is_older_value(s, d, endpoint, right));
+}
+
+/* The verdict was given without this endpoint: who comes along later does not relapse. */
+static void endpoint_tolerate(struct service *s, uint32_t endpoint)
+{
+	for (size_t i = 0; i < s->n_cells; i++)
+		if (s->cells[i].endpoint == endpoint)
+			s->cells[i].flags |= CELL_TOLERATED;
+}
+
+/* What the origin agrees on since the current deploy went live is its value. */
 bool ledger_learn(struct service *s)
 {
 	struct deploy *d = s->n_ledger ? s->ledger[s->n_ledger - 1] : NULL;
-	bool learned = false, open = d && d->verdict == VERDICT_CONVERGING;
-	for (size_t i = 0; open && i < s->n_deploys; i++)
-		open = s->deploys[i]->verdict != VERDICT_PENDING;
+	bool learned = false;
 	for (uint32_t i = 0; d && i < s->n_endpoints; i++) {
 		const struct endpoint *ep = &s->endpoints[i];
 		const struct run *last = runs_last(&ep->origin);
 		int64_t first;
-		if (!ep->learned || last == NULL)
+		if (!ep->learned || last == NULL || deploy_declares(s, d, i))
 			continue;
 		uint32_t text = s->values[last->value].text;
 		struct str seen = names_get(&s->texts, text), right = deploy_value_at(s, d, i);
-		if (str_eq(seen, right) || (right.n && !open) ||
-			!tail_converged(s, &ep->origin, d->live_us, same_text, &text, &first))
+		if (str_eq(seen, right) ||
+			!tail_converged(s, &ep->origin, d->live_us, same_text, &text, &first) ||
+			(right.n && !may_relearn(s, d, i, right, seen)))
 			continue;
+		if (d->verdict == VERDICT_VERIFIED)
+			endpoint_tolerate(s, i);
 		struct deploy_value *v = learned_at(d, ep->id);
 		free(v->text);
 		v->text = str_dup(seen);

@@ -211,7 +211,7 @@ static void agent_note(struct fold *f, const struct seen *o)
 	struct member *m = &f->s->members[f->member];
 	uint64_t place = ((uint64_t)f->service << 33 | (uint64_t)o->endpoint << 1 | o->o->path) + 1;
 	const struct deploy *current = f->s->tracked;
-	if (current && f->s->n_assigned == 0 && m->report_us < current->started_us &&
+	if (current && f->s->n_assigned == 0 && m->routes != NONE32 && m->report_us < current->started_us &&
 		o->at_us >= current->started_us)
 		f->s->tracked->n_assigned++;
 	a->results++;
@@ -378,6 +378,8 @@ static void cell_good(struct fold *f, struct cell *c, struct seen *o)
 	bool broken = t && t->broken && newest && o->at_us >= t->broke_us;
 	if (broken)
 		t->broken = false;
+	if (t && o->at_us >= t->error_us)
+		t->error_since_us = TIME_NONE;
 	(void)runs_add(&c->runs, o->value, o->at_us, broken);
 	if (c->trouble && c->trouble->draws) {
 		uint64_t node = word_hash(f, ob->node);
@@ -431,6 +433,26 @@ static void cell_relapse(struct fold *f, struct cell *c, const struct seen *o)
 	}
 }
 
+static uint32_t newest_value(const struct cell *c)
+{
+	return c->runs.n ? runs_of(&c->runs)[c->runs.n - 1].value : NONE32;
+}
+
+static void cell_observe(struct fold *f, struct cell *c, struct seen *o)
+{
+	uint32_t was_value = newest_value(c);
+	uint8_t was_state = c->state;
+	if (o->result == RESULT_GOOD)
+		cell_good(f, c, o);
+	else if (o->result == RESULT_HTTP_ERROR)
+		cell_http_error(f, c, o);
+	cell_relapse(f, c, o);
+	cell_refresh(f->e, f->service, o->cell, o->at_us, o->late);
+	/* a mixed cell changes with every other answer: its share tells more */
+	if (newest_value(c) != was_value && c->state == was_state && c->state != CELL_MIXED)
+		cell_tell_version(f->e, f->s, c, o->at_us, o->late);
+}
+
 /* The agent speaks again after a pause, or from elsewhere: cells it fed before may have moved. */
 static void route_refresh_others(struct fold *f, const struct seen *o)
 {
@@ -445,8 +467,13 @@ static void observe_edge(struct fold *f, struct seen *o)
 	struct engine *e = f->e;
 	struct service *s = f->s;
 	bool blind = o->result == RESULT_NO_ANSWER && e->agents[f->agent].blind;
+	bool first = s->members[f->member].routes == NONE32;
 	o->route = route_get(s, o->endpoint, f->member);
 	struct route *r = &s->routes[o->route];
+	/* who asked the origin alone is one of those that judge edges from now on */
+	if (first && s->tracked && s->n_assigned == 0 &&
+		s->members[f->member].report_us >= s->tracked->started_us)
+		s->tracked->n_assigned++;
 	if (blind)
 		return; /* it speaks of itself only */
 	uint32_t was = r->cell;
@@ -480,17 +507,13 @@ static void observe_edge(struct fold *f, struct seen *o)
 	route_note(f, o);
 	bool repeats = cell_repeats(f, c, l, o);
 	if (o->at_us >= l->last_us) {
+		if (o->result != RESULT_GOOD)
+			cell_error(c, l, o->o, o->at_us);
 		l->last_us = o->at_us;
 		l->fails = o->result == RESULT_GOOD ? 0 : (uint8_t)MIN(l->fails + 1, 100);
 	}
-	if (!repeats) {
-		if (o->result == RESULT_GOOD)
-			cell_good(f, c, o);
-		else if (o->result == RESULT_HTTP_ERROR)
-			cell_http_error(f, c, o);
-		cell_relapse(f, c, o);
-		cell_refresh(e, f->service, o->cell, o->at_us, o->late);
-	}
+	if (!repeats)
+		cell_observe(f, c, o);
 	if (paused || (was != NONE32 && was != o->cell))
 		route_refresh_others(f, o);
 }

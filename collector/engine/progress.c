@@ -188,6 +188,18 @@ void progress_start(struct engine *e, uint32_t service, struct deploy *d)
 	progress_restart(e, service);
 }
 
+void progress_note_advisories(struct service *s)
+{
+	struct deploy *d = s->tracked;
+	free(d->advisories);
+	d->n_advisories = 0;
+	d->advisories = mem_new_array(s->n_endpoints, sizeof(*d->advisories));
+	for (uint32_t i = 0; i < s->n_endpoints; i++)
+		if (!endpoint_judges(s, i))
+			d->advisories[d->n_advisories++] =
+				(struct advisory){ s->endpoints[i].id, s->endpoints[i].unchanged };
+}
+
 /* Another deploy is current: the curves are closed, their quantiles kept. */
 void progress_retire(struct engine *e, struct service *s, struct deploy *d)
 {
@@ -199,13 +211,6 @@ void progress_retire(struct engine *e, struct service *s, struct deploy *d)
 			curve_fini(c);
 	}
 	index_fini(&d->ix_curves);
-	free(d->advisories);
-	d->n_advisories = 0;
-	d->advisories = mem_new_array(s->n_endpoints, sizeof(*d->advisories));
-	for (uint32_t i = 0; i < s->n_endpoints; i++)
-		if (!endpoint_judges(s, i))
-			d->advisories[d->n_advisories++] =
-				(struct advisory){ s->endpoints[i].id, s->endpoints[i].unchanged };
 	d->n_not_fresh = d->n_curves ? d->curves[0].observed - d->curves[0].converged : 0;
 	d->retired = true;
 	for (size_t i = 0; i < s->n_cells; i++)

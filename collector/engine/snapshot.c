@@ -6,7 +6,7 @@
 #include "collector/engine/visit.h"
 
 #define SNAPSHOT_MAGIC   "tidemark snapshot"
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2 /* 1: nothing about a cell's newest failure */
 
 static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 {
@@ -86,6 +86,12 @@ static void visit_trouble(struct visit *v, struct cell *c, const struct sizes *z
 	VISIT_BELOW_OR_NONE(v, t->http_agents[1], z->agents);
 	VISIT_TIME(v, t->broke_us);
 	VISIT(v, t->broken);
+	if (v->version > 1) {
+		VISIT_BELOW(v, t->error_fail, OBS_FAIL_COUNT);
+		VISIT(v, t->error_status);
+		VISIT_TIME(v, t->error_us);
+		VISIT_TIME(v, t->error_since_us);
+	}
 	bool draws = t->draws != NULL;
 	VISIT(v, draws);
 	if (!draws)
@@ -433,7 +439,7 @@ void engine_save(const struct engine *e, struct buf *out)
 	size_t from = out->n;
 	buf_addf(out, "%s %d\n", SNAPSHOT_MAGIC, SNAPSHOT_VERSION);
 	/* saving reads only; the visitor is the same for both, so it cannot say so */
-	struct visit v = { .out = out };
+	struct visit v = { .out = out, .version = SNAPSHOT_VERSION };
 	visit_engine(&v, (struct engine *)(uintptr_t)e);
 	INVARIANT(!v.bad); /* else what we hold breaks what we promise */
 	if (buf_failed(out))
@@ -474,7 +480,7 @@ int engine_load(struct str bytes, const struct engine_sink *sink, struct engine 
 	struct str rest = str_from(body, strlen(SNAPSHOT_MAGIC " "));
 	if (!str_cut(&rest, '\n', &head) || str_to_i64(head, &version, NULL) < 0)
 		return err_set(err, ERR_CORRUPT, "the snapshot does not say its version");
-	if (version != SNAPSHOT_VERSION)
+	if (version < 1 || version > SNAPSHOT_VERSION)
 		return err_set(err, ERR_UNSUPPORTED, "the snapshot is of version %" PRId64 ", this is %d",
 			version, SNAPSHOT_VERSION);
 	for (size_t i = 0; i < 8; i++)
@@ -483,7 +489,7 @@ int engine_load(struct str bytes, const struct engine_sink *sink, struct engine 
 		return err_set(
 			err, ERR_CORRUPT, "the snapshot's checksum does not fit its %zu bytes", bytes.n);
 	struct engine *e = engine_new(sink);
-	struct visit v = { .load = true, .in = rest };
+	struct visit v = { .load = true, .version = version, .in = rest };
 	visit_engine(&v, e);
 	if (v.bad || v.in.n) {
 		size_t at = bytes.n - 8 - v.in.n;

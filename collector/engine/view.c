@@ -126,6 +126,29 @@ static void add_cache(const struct cell *c, struct buf *out)
 	buf_add_char(out, ']');
 }
 
+/* Why it does not answer as it should, where its state hangs on that. */
+static void add_error(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out)
+{
+	const struct trouble *t = c->trouble;
+	bool matters = c->state == CELL_FAILING || c->state == CELL_NEVER_SEEN ||
+		       (c->state == CELL_MIXED && t && t->error_us >= e->now_us - s->window_us);
+	buf_add_key(out, "error");
+	if (!matters || t == NULL || t->error_us == TIME_NONE) {
+		buf_addf(out, "null");
+		return;
+	}
+	buf_add_char(out, '{');
+	json_text(out, "kind", str_of(obs_fail_name((enum obs_fail)t->error_fail)));
+	buf_add_key(out, "status");
+	if (t->error_status > 0)
+		buf_addf(out, "%d", t->error_status);
+	else
+		buf_addf(out, "null");
+	json_time(out, "at", t->error_us);
+	json_time(out, "since", t->error_since_us);
+	buf_add_char(out, '}');
+}
+
 /* Agents that feed the cell now, or did when it was last fed; and their regions. */
 static void add_agents(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out)
 {
@@ -202,6 +225,7 @@ void view_cell_object(const struct engine *e, const struct service *s, const str
 	json_text_or_null(out, "expected", service_expected(s, c->endpoint));
 	add_staleness(s, c, out);
 	json_text_or_null(out, "cause", STR_NONE);
+	add_error(e, s, c, out);
 	add_cache(c, out);
 	json_time(out, "last_seen", c->seen_us);
 	json_time(out, "first_seen", c->first_seen_us);

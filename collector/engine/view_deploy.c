@@ -236,7 +236,7 @@ static void add_advisories(
 		if (!endpoint_judges(s, i))
 			add_endpoint_advisory(
 				out, names_get(&e->names, s->endpoints[i].id), s->endpoints[i].unchanged);
-	for (size_t i = 0; i < d->n_advisories; i++)
+	for (size_t i = 0; i < d->n_advisories && !is_tracked(s, d); i++)
 		add_endpoint_advisory(
 			out, names_get(&e->names, d->advisories[i].endpoint), d->advisories[i].unchanged);
 	if (d->in_future)
@@ -294,7 +294,10 @@ static void add_head(const struct engine *e, const struct service *s, const stru
 	json_text_or_null(out, "live_source", str_of(live_names[d->live_source]));
 	json_time(out, "decided_at", d->decided_us);
 	/* it had its time: what its verdict says is no longer asked of the edges */
-	json_bool(out, "overtaken", d->live_us != TIME_NONE && d->live_us <= e->now_us && ledger_current(s) != d);
+	json_bool(out, "version_unchanged",
+		deploy_is_unchanged(s, d)); /* nothing tells it from the one before */
+	json_bool(out, "overtaken",
+		d->live_us != TIME_NONE && d->live_us <= e->now_us && ledger_current(s) != d);
 }
 
 static void add_tail(const struct deploy *d, struct buf *out)

@@ -8,6 +8,7 @@
 
 struct visit {
 	bool load, bad;
+	int64_t version; /* of the snapshot */
 	struct buf *out; /* saving */
 	struct str in;   /* loading: what is left */
 };

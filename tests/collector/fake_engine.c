@@ -85,9 +85,14 @@ void engine_advance(struct engine *e, int64_t now_us)
 			.edge = STR("self:fra"),
 			.from = CELL_FRESH,
 			.to = CELL_SILENT };
+		struct transition version = t; /* of another cell: told, not stored */
+		version.edge = STR("self:ams");
+		version.to = version.from;
 		mix(e, (uint64_t)e->due_us);
 		e->s.n_fired++;
 		e->due_us = INT64_MAX;
+		if (e->sink.on_version)
+			e->sink.on_version(e->sink.ctx, &version);
 		if (e->sink.on_transition)
 			e->sink.on_transition(e->sink.ctx, &t);
 	}

@@ -120,6 +120,23 @@ static void expect_named(
 	story_fail(r, "not there:", s->words[2]);
 }
 
+static void check_reason(const struct run *r, const struct step *s)
+{
+	struct buf view;
+	buf_init(&view, 1 << 24);
+	if (view_deploy(r->e, s->words[2], &view, NULL) < 0)
+		story_fail(r, "no deploy:", s->words[2]);
+	json_t *object = json_loadb(view.p, view.n, 0, NULL);
+	struct str reason = str_of(json_string_value(json_object_get(object, "reason"))), word;
+	(void)str_cut(&reason, ' ', &word);
+	if (word.n && word.p[word.n - 1] == ':')
+		word.n--;
+	if (!str_eq(word, s->words[3]))
+		story_fail(r, "the reason begins otherwise:", word);
+	json_decref(object);
+	buf_fini(&view);
+}
+
 void do_expect(struct run *r, const struct step *s)
 {
 	char text[OBS_NAME_MAX], what[2 * OBS_NAME_MAX + 16];
@@ -146,6 +163,11 @@ void do_expect(struct run *r, const struct step *s)
 	} else if (str_is(kind, "states")) {
 		snprintf(what, sizeof(what), "cell %.*s/%.*s", STR_ARG(edge), STR_ARG(endpoint));
 		check_sequence(r, what, s->words[3]);
+	} else if (str_is(kind, "versions")) { /* that came without a change of state */
+		snprintf(what, sizeof(what), "served %.*s/%.*s", STR_ARG(edge), STR_ARG(endpoint));
+		check_sequence(r, what, s->n_words > 3 ? s->words[3] : STR_NONE);
+	} else if (str_is(kind, "reason")) { /* its first word, without the colon */
+		check_reason(r, s);
 	} else if (str_is(kind, "verdicts")) {
 		snprintf(what, sizeof(what), "deploy %.*s", STR_ARG(s->words[2]));
 		check_sequence(r, what, s->n_words > 3 ? s->words[3] : STR_NONE);

@@ -29,6 +29,14 @@ static void on_transition(void *ctx, const struct transition *t)
 		cell_state_name(t->to), t->late, STR_ARG(t->version), STR_ARG(t->expected));
 }
 
+static void on_version(void *ctx, const struct transition *t)
+{
+	struct run *r = ctx;
+	assert_int_equal(t->from, t->to);
+	buf_addf(&r->outs, "%" PRId64 " served %.*s/%.*s>%.*s\n", t->at_us - ZERO_US, STR_ARG(t->edge),
+		STR_ARG(t->endpoint), STR_ARG(t->version));
+}
+
 static void on_deploy(void *ctx, const struct deploy_change *c)
 {
 	struct run *r = ctx;
@@ -280,7 +288,7 @@ static void do_see(struct run *r, const struct step *s)
 
 static void do_agent(struct run *r, const struct step *s)
 {
-	static const char *const told[] = { "connected", "disconnected", "drained", "revoked" };
+	static const char *const told[] = { "connected", "disconnected", "drained", "revoked", "enrolled" };
 	struct event ev = { .kind = EV_AGENT, .agent = { .agent = s->words[1], .state = AGENT_TOLD_COUNT } };
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
 		if (str_is(s->words[2], told[i]))
@@ -419,7 +427,7 @@ static void story_play(const char *text, enum mode mode, struct buf *outs, struc
 	size_t n;
 	uint64_t dice = 88172645463325252u;
 	buf_init(&r.outs, 1 << 26);
-	r.sink = (struct engine_sink){ &r, on_transition, on_deploy, on_notice, NULL };
+	r.sink = (struct engine_sink){ &r, on_transition, on_deploy, on_notice, on_version, NULL };
 	r.e = engine_new(&r.sink);
 	struct step *steps = read_steps(&r, text, &n);
 	for (size_t i = 0; i < n; i++) {

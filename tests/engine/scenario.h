@@ -9,6 +9,8 @@
  * ... TIME down FROM        the collector comes up, and was down since then TIME purge ID PATTERN   TIME
  * agent NAME STATE TIME expect cell EDGE[/EP] key=value...     TIME expect deploy ID key=value...    TIME
  * expect service|agent NAME ... TIME expect states EDGE[/EP] a,b,c          every state the cell went to TIME
+ * expect versions EDGE[/EP] a,b  every version it came to serve while its state stayed TIME
+ * expect reason ID WORD          the verdict's reason begins so TIME
  * expect verdicts ID a,b TIME expect notices N                       TIME expect nocell EDGE[/EP]
  *
  * A line without a time is at the one before, the first 30 days before. TIME is "90s", "2m", "-1h": since

@@ -45,6 +45,30 @@ static const struct story stories[] = {
 	{ "an aborted version that comes back among right answers is a mixture",
 		SHOP "0s deploy v2\n20s abort v2\n25s see a1 fra v1\n26s see a1 fra v2\n26s expect cell fra "
 		     "state=mixed\n" },
+	{ "aborted in the middle: who came to it before is stale, who came back is fresh, and neither is "
+	  "mixed",
+		SHOP
+		"-5s see a1 fra v1\n-5s see a2 ams v1\n-5s see a3 nrt v1\n0s deploy v2\n"
+		"10s see a1 fra v2\n10s see a2 ams v2\n11s see a3 nrt v1\n20s abort v2\n"
+		"20s expect cell fra state=fresh\n"
+		"25s see a1 fra v2\n25s expect cell fra state=stale behind=0 expected=v1 staleness_s=5\n"
+		"25s see a2 ams v1\n25s expect cell ams state=fresh\n25s see a3 nrt v1\n25s expect cell nrt "
+		"state=fresh\n"
+		"35s see a1 fra v1\n35s expect cell fra state=fresh\n35s expect states fra "
+		"fresh,stale,fresh\n"
+		"35s expect states ams fresh\n45s see a1 fra v2\n45s expect cell fra state=mixed\n" },
+	{ "aborted while it converged: as before it was live",
+		SHOP "-5s see a1 fra v1\n-5s see a2 ams v1\n0s deploy v2 live=0s\n"
+		     "10s see a1 fra v2\n10s see a2 ams v1\n10s expect cell ams state=stale\n20s abort v2\n"
+		     "20s expect cell ams state=fresh\n25s see a1 fra v2\n25s expect cell fra state=stale "
+		     "expected=v1\n"
+		     "25s see a2 ams v1\n25s expect states fra fresh,stale\n30s see a1 fra v1\n30s expect "
+		     "cell fra "
+		     "state=fresh\n" },
+	{ "after an abort the next deploy is newer than what was aborted", SHOP
+		"-5s see a1 fra v1\n0s deploy v2\n10s see a1 fra v2\n20s abort v2\n25s see a1 fra v2\n"
+		"30s deploy v3 live=30s\n31s see a1 fra v3\n31s expect cell fra state=fresh\n"
+		"32s deploy v4 live=32s\n33s see a1 fra v3\n33s expect cell fra state=stale behind=1\n" },
 	{ "a deploy that is recorded late corrects what was said of answers before",
 		SHOP "every 10s 0s..50s see a1 fra v1\n55s deploy v2 started=15s live=15s\n"
 		     "55s expect cell fra state=stale staleness_s=35 version=v1\n"
@@ -133,6 +157,56 @@ static const struct story stories[] = {
 		"advisories.0.code=version_unchanged\n"
 		"every 10s 40s..60s see o1 origin E2 ep=e\n60s expect cell fra/e state=stale expected=E2\n"
 		"60s expect deploy v2 advisories=[]\n" },
+	{ "a value from before the deploy is corrected by a better one after the verdict too; who comes "
+	  "along "
+	  "later does not relapse",
+		"service shop interval=10s origin endpoints=v,e:learned\n-300s deploy v1 live=-300s\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\nevery 10s -290s..-10s see a1 fra v1\n"
+		"every 10s -290s..60s see a1 fra E1 ep=e\n0s deploy v2 live=0s\nevery 10s 1s..31s see o1 "
+		"origin E1 "
+		"ep=e\nevery 10s 1s..91s see a1 fra v2\n"
+		"31s expect deploy v2 verdict=verified advisories.0.code=version_unchanged\n"
+		"every 10s 40s..90s see o1 origin E2 ep=e\n59s expect cell fra/e state=fresh expected=E1\n"
+		"60s expect cell fra/e state=stale expected=E2 behind=1\n60s expect states fra/e "
+		"unknown,fresh,unknown,fresh,stale\n"
+		"70s see a1 fra E1 ep=e\n71s see a1 fra E1 ep=e\nevery 10s 72s..92s see a1 fra E2 ep=e\n"
+		"92s expect cell fra/e state=fresh converged=true\n92s expect verdicts v2 "
+		"converging,verified\n"
+		"93s see a1 fra E1 ep=e\n94s see a1 fra E1 ep=e\n94s expect verdicts v2 "
+		"converging,verified,failed\n" },
+	{ "a value of its own is not given up for another after the verdict: that would be a deploy nobody "
+	  "told",
+		"service shop interval=10s origin endpoints=e:learned\n-300s deploy v1 live=-300s\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\nevery 10s -290s..-10s see a1 fra E1 ep=e\n"
+		"0s deploy v2 live=0s\nevery 10s 1s..31s see o1 origin E2 ep=e\nevery 10s 1s..31s see a1 fra "
+		"E2 ep=e\n"
+		"31s expect deploy v2 verdict=verified\nevery 10s 41s..101s see o1 origin E3 ep=e\n"
+		"101s see a1 fra E2 ep=e\n101s expect cell fra/e state=fresh expected=E2\n" },
+	{ "an older value never replaces a newer one, also not before the verdict",
+		"service shop interval=10s origin endpoints=e:learned\n-300s deploy v1 live=-300s\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\n0s deploy v2 live=0s\n"
+		"every 10s 1s..31s see o1 origin E2 ep=e\nevery 10s 41s..101s see o1 origin E1 ep=e\n"
+		"101s see a1 fra E1 ep=e\n101s expect cell fra/e state=stale expected=E2\n"
+		"101s expect deploy v2 verdict=converging\n" },
+	{ "what the origin gave before a first deploy started is from before it as well",
+		"service shop interval=10s origin endpoints=v,e:learned\nevery 10s -100s..31s see o1 origin "
+		"E1 ep=e\n"
+		"0s deploy v2 live=0s\nevery 10s 1s..31s see a1 fra v2\nevery 10s 2s..32s see a1 fra E1 "
+		"ep=e\n"
+		"32s expect deploy v2 verdict=verified\nevery 10s 41s..61s see o1 origin E2 ep=e\n"
+		"61s see a1 fra E2 ep=e\n61s expect cell fra/e state=fresh expected=E2\n" },
+	{ "while another rolls out nothing is corrected: the new value may be of that one",
+		"service shop interval=10s origin endpoints=e:learned\n-300s deploy v1 live=-300s\n"
+		"every 10s -290s..-10s see o1 origin E1 ep=e\n0s deploy v2 live=0s\nevery 10s 1s..31s see o1 "
+		"origin E1 ep=e\n"
+		"35s deploy v3 live=200s\nevery 10s 41s..101s see o1 origin E3 ep=e\n"
+		"101s see a1 fra E1 ep=e\n101s expect cell fra/e state=fresh expected=E1\n" },
+	{ "a declared value is not learned over",
+		"service shop interval=10s origin endpoints=e:learned\n-300s deploy v1 live=-300s "
+		"value=e:E1\n"
+		"every 10s -290s..-10s see o1 origin E7 ep=e\n-9s see a1 fra E1 ep=e\n-9s expect cell fra/e "
+		"state=fresh "
+		"expected=E1\n-8s expect states fra/e fresh\n" },
 	{ "until it is learned such an endpoint informs and does not judge",
 		"service shop interval=10s endpoints=v,e:learned\n-300s deploy v1 live=-300s\nevery 10s "
 		"-290s..200s see a1 fra v1\n"
@@ -153,10 +227,38 @@ static const struct story stories[] = {
 		"30s expect cell fra/w state=fresh\n30s expect deploy v2 verdict=verified "
 		"propagation.known=1 "
 		"advisories.0.code=version_unchanged advisories.0.endpoint=w advisories.n=1\n" },
-	{ "a deploy of the version that is there already proves nothing: it ends inconclusive",
-		SHOP "every 10s -290s..1000s see a1 fra v1\n0s deploy v1 id=again live=0s\n"
-		     "900s expect deploy again verdict=inconclusive advisories.0.code=version_unchanged "
-		     "propagation.known=0\n" },
+	{ "a deploy of the version that is there already proves nothing: it ends inconclusive, and says why",
+		SHOP
+		"every 10s -290s..1000s see a1 fra v1\n0s deploy v1 id=again live=0s\n"
+		"20s expect deploy again verdict=converging version_unchanged=true\n20s expect deploy v1 "
+		"version_unchanged=false\n"
+		"900s expect deploy again verdict=inconclusive advisories.0.code=version_unchanged "
+		"version_unchanged=true propagation.known=0\n"
+		"900s expect reason again version_unchanged\n"
+		"910s deploy v2 live=910s\n910s expect deploy again version_unchanged=true\n910s expect "
+		"deploy v2 "
+		"version_unchanged=false\n" },
+	{ "which endpoints did not judge a deploy is remembered when the next one is current",
+		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s value=w:same\n"
+		"0s deploy v2 live=0s value=w:same\n10s deploy v3 live=10s value=w:other\n"
+		"10s expect deploy v2 advisories.0.code=version_unchanged advisories.0.endpoint=w "
+		"advisories.n=1\n"
+		"10s expect deploy v3 advisories=[]\n" },
+	{ "one endpoint that tells the two apart is enough",
+		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s value=w:same\n"
+		"0s deploy v2 live=0s value=w:same\n1s expect deploy v2 version_unchanged=false "
+		"advisories.0.code=version_unchanged\n"
+		"900s expect reason v2 nothing\n" },
+	{ "a live deploy is not put off: that is refused; a clock a little ahead is taken for now, and "
+	  "flagged",
+		SHOP "0s deploy v2 live=0s\n10s live v2 at=71s refused=nonsense\n"
+		     "10s expect deploy v2 live_at=2026-03-01T10:00:00Z advisories=[]\n"
+		     "10s live v2 at=40s\n10s expect deploy v2 live_at=2026-03-01T10:00:10Z "
+		     "advisories.0.code=time_in_future\n"
+		     "20s live v2 at=5s\n20s expect deploy v2 live_at=2026-03-01T10:00:05Z\n" },
+	{ "one that is not live yet can be put off",
+		SHOP "0s deploy v2 live=30s\n10s live v2 at=600s\n599s expect deploy v2 verdict=pending\n"
+		     "600s expect deploy v2 verdict=converging live_at=2026-03-01T10:10:00Z\n" },
 	{ "an unknown version at the origin raises an undeclared deploy notice, once",
 		SHOP "every 10s 0s..30s see o1 origin v2\n30s expect notices v2\n" },
 	{ "uncached at several edges it does too; at one edge, or from a cache, it does not",

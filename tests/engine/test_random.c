@@ -290,7 +290,7 @@ static void play(uint64_t seed, int every, bool creep, struct buf *outs, struct 
 	j->dice = seed;
 	j->now_us = START_US;
 	buf_init(&w.outs, 1 << 26);
-	w.sink = (struct engine_sink){ &w, on_transition, on_deploy, on_notice, NULL };
+	w.sink = (struct engine_sink){ &w, on_transition, on_deploy, on_notice, NULL, NULL };
 	w.e = engine_new(&w.sink);
 	for (int i = 0; i < ENTRIES; i++) {
 		const struct event *ev = journal_next(j);

@@ -201,6 +201,42 @@ static const struct story stories[] = {
 		"share.versions.1.draws=3\n" },
 	{ "a share is given for mixed cells only",
 		SHOP "0s see a1 fra v1 cache=miss\n0s expect cell fra share=absent\n" },
+	{ "a failing cell says why, and since when it has not answered", SHOP
+		"0s see a1 fra v1\n10s see a1 fra - fail=timeout\n20s see a1 fra - fail=dns\n20s expect cell "
+		"fra "
+		"state=fresh error=null\n30s see a1 fra - status=503\n30s expect cell fra state=failing "
+		"error.kind=http error.status=503 error.at=2026-03-01T10:00:30Z "
+		"error.since=2026-03-01T10:00:10Z\n"
+		"40s see a1 fra - fail=reset\n40s expect cell fra error.kind=reset error.status=null "
+		"error.since=2026-03-01T10:00:10Z\n"
+		"50s see a1 fra v1\n50s expect cell fra state=fresh error=null\n"
+		"60s see a1 fra -\n70s see a1 fra -\n80s see a1 fra -\n80s expect cell fra state=failing "
+		"error.kind=no_version error.status=200 error.since=2026-03-01T10:01:00Z\n" },
+	{ "what one agent could not reach before another was answered is not why the cell fails now",
+		SHOP "0s see a1 fra v1\n0s see a2 fra v1\n10s see a1 fra - fail=timeout\n20s see a1 fra - "
+		     "fail=timeout\n"
+		     "25s see a2 fra v1\n30s see a1 fra - fail=timeout\n31s see a2 fra - fail=timeout\n41s "
+		     "see a2 fra - "
+		     "fail=timeout\n51s see a2 fra - fail=timeout\n51s expect cell fra state=failing "
+		     "error.kind=timeout "
+		     "error.since=2026-03-01T10:00:30Z error.at=2026-03-01T10:00:51Z\n" },
+	{ "a cell that never gave a version says why",
+		SHOP "0s see a1 fra - status=404\n10s see a1 fra - status=404\n"
+		     "10s expect cell fra state=never_seen error.kind=http error.status=404 "
+		     "error.since=2026-03-01T10:00:00Z\n" },
+	{ "errors that a mixed cell is mixed for are said",
+		SHOP "0s see a1 fra v1\n10s see a1 fra - status=502\n20s see a1 fra v1\n30s see a1 fra - "
+		     "status=500\n"
+		     "40s see a1 fra v1\n40s expect cell fra state=mixed error.kind=http error.status=500 "
+		     "error.at=2026-03-01T10:00:30Z error.since=null\n" },
+	{ "a fresh cell that comes to another version says so, once, though its state stays",
+		SHOP "0s see a1 fra v1\n5s deploy v2\n10s see a1 fra v1\nevery 10s 20s..60s see a1 fra v2\n"
+		     "60s expect states fra fresh\n60s expect versions fra v2\n"
+		     "70s see a1 fra v1 at=15s\n70s expect versions fra v2\n" },
+	{ "a mixed cell's changes of version are not said one by one",
+		SHOP "0s see a1 fra v1\n5s deploy v2 live=5s\n10s see a1 fra v2\n11s see a1 fra v1\n12s see "
+		     "a1 fra v2\n"
+		     "13s see a1 fra v1\n13s expect states fra fresh,mixed\n13s expect versions fra v2\n" },
 	{ "a removed endpoint's cells go, the others stay",
 		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s\n"
 		"0s see a1 fra v1\n0s see a1 fra v1 ep=w\n1s service shop interval=10s endpoints=w\n"

@@ -85,6 +85,14 @@ static const struct story stories[] = {
 		"every 10s 32s..52s see a1 fra v1 ep=w\n52s expect deploy v1 propagation.coverage=0.5\n"
 		"every 10s 63s..83s see a1 fra v1\nevery 10s 63s..83s see a2 ams v1\n83s expect deploy v1 "
 		"propagation.coverage=0.75 verdict=verified\n" },
+	{ "an agent that asks the origin only is none of them, until it asks an edge",
+		"service shop interval=10s origin\n0s deploy v1 live=0s\nevery 10s 1s..41s see o1 origin v1\n"
+		"every 10s 2s..22s see a1 fra v1\n22s expect deploy v1 propagation.coverage=1 "
+		"verdict=verified\n"
+		"30s see o1 ams - fail=timeout\n30s expect deploy v1 propagation.coverage=0.5\n"
+		"31s service shop interval=10s origin watch=1h\n31s expect deploy v1 "
+		"propagation.coverage=0.5\n"
+		"32s see o1 ams v1\n32s expect deploy v1 propagation.coverage=1\n" },
 	{ "first deploy where nobody says who is assigned: whoever has reported since",
 		"service shop interval=10s endpoints=v,w\n0s deploy v1 live=0s\nevery 10s 1s..21s see a1 fra "
 		"v1\n"
