@@ -19,33 +19,16 @@ static void add_text(struct table *t, enum style style, struct str text)
 	table_add(t, style, text.n ? text : STR("-"));
 }
 
-static bool any_error(const json_t *cells)
+static bool any_error(const json_t *cells, size_t n_max)
 {
 	const json_t *cell;
 	size_t i;
 	json_array_foreach(cells, i, cell)
 	{
-		if (json_is_object(json_object_get(cell, "error")))
+		if (i < n_max && json_is_object(json_object_get(cell, "error")))
 			return true;
 	}
 	return false;
-}
-
-/* "http 503 since 2026-03-01T10:00:10Z" */
-static void add_error(struct table *t, const json_t *cell)
-{
-	const json_t *error = json_object_get(cell, "error");
-	struct str kind = json_text(error, "kind"), since = json_text(error, "since");
-	double status = json_num(error, "status", 0);
-	struct buf b;
-	buf_init(&b, 1024);
-	buf_addf(&b, "%.*s", STR_ARG(kind));
-	if (status > 0)
-		buf_addf(&b, " %.0f", status);
-	if (since.n)
-		buf_addf(&b, " since %.*s", STR_ARG(since));
-	add_text(t, STYLE_PLAIN, buf_failed(&b) ? STR_NONE : buf_str(&b));
-	buf_fini(&b);
 }
 
 static void add_seconds(struct table *t, const json_t *cell, const char *name)
@@ -57,19 +40,47 @@ static void add_seconds(struct table *t, const json_t *cell, const char *name)
 	buf_fini(&b);
 }
 
-void cells_table(const struct term *t, const json_t *cells, size_t n_max, const char *indent, struct buf *out)
+/* Why cells fail, below the table: a column would leave too little for the others. */
+static void errors_table(
+	const struct term *t, const json_t *cells, size_t n_max, const char *indent, struct buf *out)
 {
-	static const char *const with[] = { "~SERVICE", "~ENDPOINT", "~EDGE", "STATE", "~SERVES", "~WANTED",
-		"FOR", "AGE", NULL, NULL };
-	const char *headers[ARRAY_LEN(with)];
-	bool many = many_services(cells), errors = any_error(cells);
+	static const char *const headers[] = { "~ENDPOINT", "~EDGE", "~ERROR", "SINCE", NULL };
 	struct table table;
 	const json_t *cell;
 	size_t i;
-	memcpy(headers, with, sizeof(with));
-	if (errors)
-		headers[ARRAY_LEN(with) - 2] = "~ERROR";
-	table_init(&table, many ? headers : headers + 1);
+	table_init(&table, headers);
+	json_array_foreach(cells, i, cell)
+	{
+		const json_t *error = json_object_get(cell, "error");
+		double status = json_num(error, "status", 0);
+		struct buf what;
+		if (i == n_max)
+			break;
+		if (!json_is_object(error))
+			continue;
+		buf_init(&what, 1024);
+		buf_addf(&what, "%.*s", STR_ARG(json_text(error, "kind")));
+		if (status > 0)
+			buf_addf(&what, " %.0f", status);
+		add_text(&table, STYLE_PLAIN, json_text(cell, "endpoint"));
+		add_text(&table, STYLE_PLAIN, json_text(cell, "edge"));
+		add_text(&table, STYLE_BAD, buf_failed(&what) ? STR_NONE : buf_str(&what));
+		add_text(&table, STYLE_PLAIN, json_text(error, "since"));
+		buf_fini(&what);
+	}
+	table_print(&table, t, indent, out);
+	table_fini(&table);
+}
+
+void cells_table(const struct term *t, const json_t *cells, size_t n_max, const char *indent, struct buf *out)
+{
+	static const char *const with[] = { "~SERVICE", "~ENDPOINT", "~EDGE", "STATE", "~SERVES", "~WANTED",
+		"FOR", "AGE", NULL };
+	bool many = many_services(cells);
+	struct table table;
+	const json_t *cell;
+	size_t i;
+	table_init(&table, many ? with : with + 1);
 	json_array_foreach(cells, i, cell)
 	{
 		struct str state = json_text(cell, "state");
@@ -87,11 +98,11 @@ void cells_table(const struct term *t, const json_t *cells, size_t n_max, const 
 		else /* it serves nothing old */
 			table_add(&table, STYLE_PLAIN, STR("-"));
 		add_seconds(&table, cell, "age_s");
-		if (errors)
-			add_error(&table, cell);
 	}
 	table_print(&table, t, indent, out);
 	if (json_array_size(cells) > n_max)
 		buf_addf(out, "%s... and %zu more\n", indent, json_array_size(cells) - n_max);
+	if (any_error(cells, n_max))
+		errors_table(t, cells, n_max, indent, out);
 	table_fini(&table);
 }

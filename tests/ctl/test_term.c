@@ -143,13 +143,12 @@ static void cells_fit_eighty_columns(void **state)
 	buf_clear(&b);
 	cells_table(&wide, cells, SIZE_MAX, "", &b);
 	assert_non_null(strstr(b.p, "ERROR"));
-	assert_non_null(strstr(b.p, "http 503 since 2026-03-01T10:00:10Z"));
+	assert_non_null(strstr(b.p, "http 503  2026-03-01T10:00:10Z"));
 	json_object_set_new(json_array_get(cells, 1), "error",
 		json_pack("{s:s,s:n,s:n}", "kind", "timeout", "status", "since"));
 	buf_clear(&b);
 	cells_table(&plain, cells, SIZE_MAX, "", &b);
 	assert_non_null(strstr(b.p, "timeout"));
-	assert_null(strstr(b.p, "since"));
 	check_width(b.p, 80);
 	json_decref(cells);
 	buf_fini(&b);
