@@ -37,12 +37,12 @@ async function loadAll(): Promise<void> {
 	world.agents = agents;
 }
 
-// Ages, counts and agents' states also move with time alone, which no event tells: they are read again now and then.
-const CELLS_OFTEN = 5000; // more cells than this are read again every sixth time only
+// Ages, counts and agents' states also move with time alone, which no event tells: they are read again now and then. Cells
+// tell of every change of state and version themselves.
 let round = 0;
 async function refresh(): Promise<void> {
 	if (world.link !== "live") return;
-	const cells = world.cells.size <= CELLS_OFTEN || ++round % 6 === 0 ? await list<Cell>("/api/v1/cells?limit=1000") : null;
+	const cells = ++round % 6 === 0 ? await list<Cell>("/api/v1/cells?limit=1000") : null; // every 60 s
 	if (cells) world.cells = new Map(cells.map((c) => [cellKey(c), c]));
 	refreshSoon(0);
 }

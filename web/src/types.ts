@@ -5,12 +5,22 @@ export const STATES = [
 ] as const;
 export type State = (typeof STATES)[number];
 
+// from "agent": a hint. The edge's code is in no table; this is where the agents are that it answers.
+export interface Place {
+	city: string | null;
+	country: string | null;
+	lat: number;
+	lon: number;
+	from: "header" | "agent";
+}
+
 export interface Cell {
 	service: string;
 	endpoint: string;
 	edge: string;
 	vendor: string | null;
 	pop: string | null;
+	place?: Place | null;
 	state: State;
 	version: string | null;
 	expected: string | null;
@@ -18,6 +28,7 @@ export interface Cell {
 	stale_since: string | null;
 	behind: number | null;
 	cause: string | null;
+	error?: { kind: string; status: number | null; at: string; since: string | null } | null;
 	cached_at: string | null;
 	age_s: number | null;
 	ttl_s: number | null;
