@@ -17,12 +17,17 @@ const endpoints = [
 	{ id: "version", url: "https://shop.example/version" },
 	{ id: "version-format-json", url: "https://shop.example/version?format=json" },
 ];
+const places = {
+	"cloudfront:FRA56-P3": { city: "Frankfurt", country: "DE", lat: 50.04, lon: 8.56, from: "header" },
+	"fastly:NRT": { city: "Tokyo", country: "JP", lat: 35.76, lon: 140.39, from: "header" },
+	"self:sfo": { city: null, country: null, lat: 37.62, lon: -122.38, from: "agent" },
+};
 function cell(edge, endpoint, region, state, more = {}) {
 	return {
 		service: "shop", endpoint, edge, vendor: edge.split(":")[0], pop: edge.split(":")[1], state, version: state === "fresh" ? "v2" : "v1",
 		expected: "v2", staleness_s: state === "stale" ? 252 : null, stale_since: state === "stale" ? new Date(Date.now() - 252000).toISOString() : null, behind: state === "stale" ? 1 : 0, cause: null,
 		cached_at: minutesAgo(240), age_s: 14400, ttl_s: 72000, cache: "hit", last_seen: minutesAgo(0), agents: [`${region}-1`],
-		regions: [region], converged: state === "fresh", ...more,
+		regions: [region], converged: state === "fresh", place: places[edge], ...more,
 	};
 }
 const world = {
@@ -130,6 +135,13 @@ await test("a stale cell says what it serves and for how long, in words and not 
 	assert.match(text, /4m 1[2-9]s/);
 	await page.locator(".curve canvas").waitFor();
 	await shot(page, "desktop");
+});
+await test("an edge's city stands below its name; a place that is only a hint is said to be one", desktop, async (page) => {
+	await stale(page).waitFor();
+	assert.match(await page.getByRole("rowheader", { name: /FRA56-P3/ }).innerText(), /Frankfurt, DE/);
+	assert.equal((await page.getByRole("rowheader", { name: /self:sfo/ }).innerText()).trim(), "self:sfo");
+	await page.getByRole("button", { name: /self:sfo version:/ }).click();
+	await page.getByText("unknown; its agents are at 37.6, -122.4").waitFor();
 });
 await test("the page shows the deploy's verdict, share and bounds", desktop, async (page) => {
 	const panel = page.getByRole("region", { name: "deploy" });

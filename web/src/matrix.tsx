@@ -9,6 +9,15 @@ const short = (text: string, n: number) => (text.length > n ? `${text.slice(0, n
 // What the API says holds for the moment of the last look; while looks keep coming, the clock goes on from there.
 const since = (iso: string, now: number) => Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
 
+function city(c: Cell): string | null {
+	return c.place?.from === "header" ? [c.place.city, c.place.country].filter(Boolean).join(", ") : null;
+}
+
+// An edge whose code is in no table is shown where its agents are, and as nothing more than that.
+function hint(c: Cell): string | null {
+	return c.place?.from === "agent" ? `unknown; its agents are at ${c.place.lat.toFixed(1)}, ${c.place.lon.toFixed(1)}` : null;
+}
+
 function detail(c: Cell, now: number): string {
 	if (c.state === "stale" && c.stale_since) return `for ${duration(since(c.stale_since, now))}`;
 	if (c.state === "mixed" && c.staleness_s) return `for ${duration(c.staleness_s)}`;
@@ -39,6 +48,7 @@ export function Matrix({ service, cells, now }: { service: Service; cells: Cell[
 	const [only, setOnly] = useState<"all" | "not fresh">("all");
 	const keyOf = (c: Cell) => `${c.endpoint}\n${c.edge}`;
 	const byKey = new Map(cells.map((c) => [keyOf(c), c]));
+	const cityOf = new Map(cells.map((c) => [c.edge, city(c)]));
 	const groups = new Map<string, Set<string>>();
 	for (const c of cells) {
 		if (only === "not fresh" && c.state === "fresh") continue;
@@ -75,7 +85,7 @@ export function Matrix({ service, cells, now }: { service: Service; cells: Cell[
 								<tr class="region"><th colSpan={service.endpoints.length + 1} scope="rowgroup">{region}</th></tr>
 								{[...edges].sort().filter((edge) => !seen.has(edge) && seen.add(edge)).map((edge) => (
 									<tr key={edge}>
-										<th scope="row">{edge}</th>
+										<th scope="row">{edge}{cityOf.get(edge) && <small>{cityOf.get(edge)}</small>}</th>
 										{service.endpoints.map((e) => (
 											<CellBox key={e.id} label={e.id} now={now} cell={byKey.get(`${e.id}\n${edge}`)}
 												open={(c) => setOpened(keyOf(c) === opened ? null : keyOf(c))} />
@@ -111,6 +121,7 @@ function CellPanel({ cell, url, now, close }: { cell: Cell; url: string; now: nu
 	}, [cell.endpoint, cell.edge, cell.state, cell.version]);
 	const rows: [string, string | null][] = [
 		["state", `${WORD[cell.state]}: ${SAYS[cell.state]}`],
+		["place", city(cell) ?? hint(cell)],
 		["serves", cell.version],
 		["should serve", cell.expected],
 		["stale for", cell.staleness_s !== null ? `${duration(cell.staleness_s)}${cell.behind ? `, ${cell.behind} deploy${cell.behind > 1 ? "s" : ""} behind` : ""}` : null],
