@@ -107,6 +107,7 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 	json_t *cells = NULL;
 	struct buf path, out;
 	struct err err;
+	bool filtered = o->state || o->endpoint || o->vendor || o->region || o->edge;
 	if (o->state != NULL && !state_check(o->state))
 		return EXIT_USAGE;
 	buf_init(&path, 60 * 1024);
@@ -130,7 +131,9 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 	} else if (code == EXIT_OK) {
 		buf_init(&out, API_ANSWER_MAX);
 		if (json_array_size(cells) == 0)
-			buf_addf(&out, "no cell is like that\n");
+			buf_addf(&out, "%s\n",
+				filtered ? "no cell is like that"
+					 : "no cells yet: no agent has reported a result");
 		else
 			cells_table(&c->term, cells, SIZE_MAX, "", &out);
 		out_flush(&out);

@@ -28,6 +28,9 @@ static void edges_of_nothing_say_so(void **state)
 	assert_int_equal(r.code, 0);
 	assert_string_equal(r.out.p, "no cell is like that\n");
 	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("edges", "shop"));
+	assert_string_equal(r.out.p, "no cells yet: no agent has reported a result\n");
+	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("edges", "shop", "-o", "json"));
 	assert_string_equal(r.out.p, "[]\n");
 	run_fini(&r);
