@@ -11,7 +11,8 @@ struct cell_filter { /* empty fields match all */
 	size_t limit;     /* 0: no limit */
 };
 /* [
- * {"service","endpoint","edge","vendor","pop","place":{"city","country","lat","lon","from":"header|agent"}|null,"state","version","expected","staleness_s","stale_since","behind","cause","error":{"kind","status","at","since"}|null,
+ * {"service","endpoint","edge","vendor","pop","place":{"city","country","lat","lon","from":"header|agent"}|null,"state","version","expected","staleness_s","stale_since","behind","cause",
+ *    "error":{"kind","status","at","since"}|null,
  *    "cached_at","age_s","ttl_s","eta","cache","tiers":[words, nearest
  * first],"last_seen","first_seen","agents":[names],
  *    "regions":[...],"converged","share":{"draws","versions":[{"version","error","draws","share","low","high"}]}|absent},
