@@ -13,6 +13,7 @@
 
 #include "agent/agent_conf.h"
 #include "agent/assign.h"
+#include "agent/shortfall.h"
 #include "agent/spool.h"
 
 #define AGENT_USER_AGENT "tidemark-agent/" TIDEMARK_VERSION
@@ -23,6 +24,7 @@ struct agent_shared {
 	struct assign_box *assignments;
 	uint64_t epoch;             /* drawn at random at every start; batches are numbered from 1 in it */
 	_Atomic uint64_t held_back; /* probes our own caps held back since start; fetch adds */
+	struct shortfall_box shortfall;
 };
 
 /* The subcommands; argv[0] is the subcommand's name. Return the exit status. */

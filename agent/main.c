@@ -14,6 +14,7 @@
 #define EXIT_USAGE 2
 #define FLUSH_US   (2 * US_PER_S)
 #define DRAIN_US   (5 * US_PER_S)
+#define LEAVE_US   US_PER_S
 #define STOP_LIMIT_S                                                                                         \
 	20 /* the whole of stopping; after it the process ends all the same, what counts is on disk */
 
@@ -146,8 +147,10 @@ static void stop(struct running *r)
 		log_error("spool_not_flushed",
 			"err=\"%s\" what is in memory only is sent if the collector answers, else lost",
 			err.text);
-	if (r->uplink)
+	if (r->uplink) {
 		(void)uplink_drain(r->uplink, DRAIN_US); /* what is left, the spool says below */
+		(void)uplink_leave(r->uplink, LEAVE_US); /* else the collector notices by itself */
+	}
 	uplink_stop(r->uplink);
 	if (r->shared.spool)
 		spool_stats(r->shared.spool, &s);

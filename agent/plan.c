@@ -46,7 +46,7 @@ static void service_add(struct plan *p, const struct plan_rules *rules, const st
 		struct err err;
 		if (endpoint_make(e, rules, from, &from->endpoints[i], &err) < 0) {
 			p->refused++;
-			rules->refused(from->name, from->endpoints[i].id, &err);
+			rules->refused(rules->arg, from->name, from->endpoints[i].id, &err);
 			continue;
 		}
 		e->plan = p;

@@ -44,7 +44,8 @@ struct plan_rules {
 	const char *agent, *user_agent;
 	const struct netpolicy *policy;
 	/* called for every endpoint that is left out, with the reason */
-	void (*refused)(struct str service, struct str endpoint, const struct err *why);
+	void (*refused)(void *arg, struct str service, struct str endpoint, const struct err *why);
+	void *arg;
 };
 
 /* Takes a reference of its own to set. What `before` (may be NULL) knew of an endpoint's evidence is kept. */

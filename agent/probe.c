@@ -338,8 +338,8 @@ static int header_option(struct probe *p, struct str line, struct err *err)
 		return err_set(err, ERR_SYNTAX, "-H '%.*s': expected 'NAME: VALUE'", STR_ARG(line));
 	if (p->endpoint.n_headers == ARRAY_LEN(p->headers))
 		return err_set(err, ERR_TOO_BIG, "more than %zu headers", ARRAY_LEN(p->headers));
-	p->headers[p->endpoint.n_headers++] = (struct assign_header){ str_first(line, (size_t)colon),
-		str_trim(str_from(line, (size_t)colon + 1)) };
+	p->headers[p->endpoint.n_headers++] = (struct assign_header){ .name = str_first(line, (size_t)colon),
+		.value = str_trim(str_from(line, (size_t)colon + 1)) };
 	return 0;
 }
 

@@ -198,16 +198,20 @@ static void plans_sweep(struct prober *p)
 	}
 }
 
-static void on_refused(struct str service, struct str endpoint, const struct err *why)
+static void on_refused(void *arg, struct str service, struct str endpoint, const struct err *why)
 {
+	shortfall_add(arg, service, endpoint, why->text);
 	log_warn("endpoint_refused", "service=%.*s endpoint=%.*s err=\"%s\" it is not probed from here",
 		STR_ARG(service), STR_ARG(endpoint), why->text);
 }
 
 static void plan_follow(struct prober *p, struct assign_set *set)
 {
-	struct plan_rules rules = { p->agent, p->rules->user_agent, p->rules->policy, on_refused };
+	struct shortfall shortfall = { 0 };
+	struct plan_rules rules = { p->agent, p->rules->user_agent, p->rules->policy, on_refused,
+		&shortfall };
 	struct plan *plan = plan_new(set, &rules, p->plan);
+	shortfall_put(&p->shared->shortfall, &shortfall);
 	plan->older = p->plan;
 	p->plan = plan;
 	schedule_set(p->schedule, plan->items, plan->n_endpoints, clock_boot_us());

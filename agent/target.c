@@ -62,6 +62,24 @@ static bool names(const struct assign_endpoint *e, const char *name)
 	return false;
 }
 
+/* The value, or what it stands for here. */
+static int header_value(const struct assign_header *h, struct str *ret, struct err *err)
+{
+	char name[OBS_NAME_MAX + 1];
+	*ret = h->value;
+	if (h->agent_env.n == 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(h->agent_env)); /* the wire caps it */
+	const char *value = getenv(name);
+	if (value == NULL || *value == '\0')
+		return err_set(err, ERR_NOT_FOUND,
+			"header '%.*s': %s is not set in this agent's environment: set it and restart the "
+			"agent",
+			STR_ARG(h->name), name);
+	*ret = str_of(value);
+	return 0;
+}
+
 static int headers_make(
 	struct target *t, const struct assign_endpoint *e, const char *user_agent, struct err *err)
 {
@@ -69,8 +87,12 @@ static int headers_make(
 	if (e->n_headers > ASSIGN_HEADERS_MAX)
 		return err_set(
 			err, ERR_TOO_BIG, "%zu headers, limit is %d", e->n_headers, ASSIGN_HEADERS_MAX);
-	for (size_t i = 0; rc == 0 && i < e->n_headers; i++)
-		rc = header_add(t, e->headers[i].name, e->headers[i].value, err);
+	for (size_t i = 0; rc == 0 && i < e->n_headers; i++) {
+		struct str value;
+		rc = header_value(&e->headers[i], &value, err);
+		if (rc == 0)
+			rc = header_add(t, e->headers[i].name, value, err);
+	}
 	if (rc == 0 && !names(e, "accept-encoding"))
 		rc = header_add(t, STR("Accept-Encoding"), STR(ACCEPT_DEFAULT), err);
 	if (rc == 0 && !names(e, "user-agent"))

@@ -239,10 +239,52 @@ static void start_watch(struct uplink *u)
 	struct wire_msg m = { .kind = WIRE_WATCH,
 		.watch = { .generation = u->generation,
 			.boot_id = clock_boot_id(),
-			.sent_boot_us = clock_boot_us() } };
+			.sent_boot_us = clock_boot_us(),
+			.leaving = u->leaving } };
+	shortfall_get(&u->shared->shortfall, &u->told);
+	shortfall_wire(&u->told, atomic_load(&u->shared->held_back), &m.watch.shortfall);
 	u->control_is_watch = true;
 	u->control_sent_us = m.watch.sent_boot_us;
 	send_message(u, u->control, &m, uplink_timeouts.watch_us);
+}
+
+/* What is refused changes with every assignment and every reload: the collector hears of it before the next
+ * Watch would be due. */
+static void notice_shortfall(struct uplink *u)
+{
+	struct shortfall now;
+	if (!u->control_is_watch || u->leaving || exchange_is_free(u->control))
+		return;
+	shortfall_get(&u->shared->shortfall, &now);
+	if (now.version != u->told.version)
+		exchange_cancel(u->control);
+}
+
+static void tell_left(struct uplink *u, bool left)
+{
+	pthread_mutex_lock(&u->lock);
+	u->left = left;
+	u->leave_asked = false;
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* Somebody waits in uplink_leave(). A parked Watch makes room for one that says so. */
+static void notice_leave(struct uplink *u)
+{
+	pthread_mutex_lock(&u->lock);
+	bool asked = u->leave_asked;
+	pthread_mutex_unlock(&u->lock);
+	if (!asked)
+		return;
+	if (u->state != UPLINK_UP) {
+		tell_left(u, false); /* there is nobody to tell */
+	} else if (!u->leaving && exchange_is_free(u->control)) {
+		u->leaving = true;
+		start_watch(u);
+	} else if (!u->leaving) {
+		exchange_cancel(u->control);
+	}
 }
 
 static void on_welcome(struct uplink *u, const struct wire_msg *m, int64_t received_us)
@@ -298,6 +340,8 @@ static void finish_control(struct uplink *u)
 	int code;
 	if (!exchange_take(u->control, &code, &reply, &received_us, &err))
 		return;
+	if (u->leaving)
+		tell_left(u, code == 0);
 	if (code == 0 && u->state != UPLINK_HELD) {
 		if (decode_reply(u, reply, &m)) {
 			on_control_reply(u, &m, received_us);
@@ -314,7 +358,7 @@ static void finish_control(struct uplink *u)
 
 static void start_control(struct uplink *u, int64_t now_us)
 {
-	if (!exchange_is_free(u->control) || now_us < u->control_at_us)
+	if (u->leaving || !exchange_is_free(u->control) || now_us < u->control_at_us)
 		return;
 	if (u->state == UPLINK_HELLO)
 		start_hello(u);
@@ -333,7 +377,8 @@ static int64_t next_due_us(const struct uplink *u)
 		return MIN(due, u->held_until_us);
 	if (u->state == UPLINK_DOWN)
 		return MIN(due, u->dialed_us + 2 * u->shared->conf->reconnect_max_us + STUCK_US + US_PER_MS);
-	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && exchange_is_free(u->control))
+	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && !u->leaving &&
+		exchange_is_free(u->control))
 		due = MIN(due, u->control_at_us);
 	return u->state == UPLINK_UP ? MIN(due, uploads_due_us(u)) : due;
 }
@@ -381,6 +426,8 @@ static void *uplink_main(void *arg)
 		notice_connection(u, now_us);
 		finish_control(u);
 		uploads_finish(u);
+		notice_leave(u);
+		notice_shortfall(u);
 		start_control(u, now_us);
 		uploads_start(u, now_us);
 		if (down_look(u, now_us))
@@ -467,7 +514,7 @@ static void wake_up(struct uplink *u)
 	(void)n; /* full means that it is readable already */
 }
 
-bool uplink_drain(struct uplink *u, int64_t timeout_us)
+static struct timespec in_time(int64_t timeout_us)
 {
 	struct timespec at;
 	clock_gettime(CLOCK_MONOTONIC, &at);
@@ -475,6 +522,12 @@ bool uplink_drain(struct uplink *u, int64_t timeout_us)
 	at.tv_nsec += (long)(timeout_us % US_PER_S * 1000);
 	if (at.tv_nsec >= 1000000000)
 		at.tv_sec++, at.tv_nsec -= 1000000000;
+	return at;
+}
+
+bool uplink_drain(struct uplink *u, int64_t timeout_us)
+{
+	struct timespec at = in_time(timeout_us);
 	pthread_mutex_lock(&u->lock);
 	u->drain_asked = true;
 	wake_up(u);
@@ -484,6 +537,20 @@ bool uplink_drain(struct uplink *u, int64_t timeout_us)
 	bool drained = u->drained;
 	pthread_mutex_unlock(&u->lock);
 	return drained;
+}
+
+bool uplink_leave(struct uplink *u, int64_t timeout_us)
+{
+	struct timespec at = in_time(timeout_us);
+	pthread_mutex_lock(&u->lock);
+	u->leave_asked = true;
+	wake_up(u);
+	int rc = 0;
+	while (rc == 0 && u->leave_asked)
+		rc = pthread_cond_timedwait(&u->changed, &u->lock, &at);
+	bool left = u->left;
+	pthread_mutex_unlock(&u->lock);
+	return left;
 }
 
 void uplink_stop(struct uplink *u)

@@ -23,6 +23,9 @@ MUST_USE int uplink_start(
 /* Sends what is spooled, as fast as it is acknowledged, for no longer than timeout_us, and waits no longer
  * than a second for a connection. True: all of it is acknowledged. */
 bool uplink_drain(struct uplink *u, int64_t timeout_us);
+/* Tells the collector, if there is one, that this agent stops in order and is not missed. For no longer than
+ * timeout_us. True: it knows. */
+bool uplink_leave(struct uplink *u, int64_t timeout_us);
 void uplink_stop(struct uplink *u); /* NULL is fine */
 
 /* Tests only, before uplink_start(): how long an answer may take, instead of what proto/limits.h says. */

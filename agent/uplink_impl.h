@@ -50,6 +50,8 @@ struct uplink {
 	int64_t down_since_us, down_due_us, down_pause_us; /* since it was lost, or we started */
 	struct reach_job *reach;                           /* NULL: nobody is looking why */
 	bool dialing_told, turned_away; /* turned_away: held because the collector said so */
+	struct shortfall told;          /* with the last Watch */
+	bool leaving;                   /* the last Watch said so */
 	uint64_t generation; /* received in this run, so that a restart learns of a burst; 0: none */
 	struct clockmap clock;
 	struct buf out;
@@ -57,7 +59,7 @@ struct uplink {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
 	struct uplink_stats stats;
-	bool drain_asked, drained, settled;
+	bool drain_asked, drained, settled, leave_asked, left;
 };
 
 #define COUNT(u, field)                                                                                      \

@@ -42,8 +42,11 @@ static uint64_t generation_of(const struct assignments *a)
 			h = mix_number(mix_number(h, e->fresh_connection), e->redirects);
 			h = mix_number(mix_number(h, e->max_body), (uint64_t)e->ip_version);
 			h = mix_number(h, e->n_headers);
-			for (size_t j = 0; j < e->n_headers; j++)
+			for (size_t j = 0; j < e->n_headers; j++) {
 				h = mix_str(mix_str(h, e->headers[j].name), e->headers[j].value);
+				if (e->headers[j].agent_env.n) /* else as it ever was */
+					h = mix_str(h, e->headers[j].agent_env);
+			}
 		}
 	}
 	return h ? h : 1;

@@ -293,7 +293,7 @@ static void read_purge_patch(struct fields *f, struct event *ev)
 
 static void read_agent(struct fields *f, struct event *ev)
 {
-	static const char *const states[] = { "connected", "disconnected", "drained", "revoked" };
+	static const char *const states[] = { "connected", "disconnected", "drained", "revoked", "enrolled" };
 	struct ev_agent *a = &ev->agent;
 	int state = AGENT_CONNECTED;
 	ev->kind = EV_AGENT;

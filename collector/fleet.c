@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "collector/fleet.h"
+#include "collector/shortfall.h"
 #include "collector/token.h"
 
 #define BUCKETS          4096
@@ -22,6 +23,7 @@ struct agent {
 	double latitude, longitude;
 	char *software;
 	uint64_t lost_results;
+	struct shortfall shortfall;
 };
 struct peer {              /* one pipe */
 	struct peer *next; /* in its bucket */
@@ -45,7 +47,7 @@ struct fleet {
 	struct agent *news;
 	struct text *texts;
 	size_t n_enrolled, n_connected, n_pipes, n_parked;
-	uint64_t lost_results, version;
+	uint64_t lost_results, held_back, refused, version;
 };
 
 struct fleet *fleet_new(void)
@@ -63,6 +65,7 @@ void fleet_free(struct fleet *f, void (*drop)(void *msg))
 		for (struct agent *a = f->agents[i], *next; a; a = next) {
 			next = a->next;
 			free(a->software);
+			shortfall_fini(&a->shortfall);
 			free(a);
 		}
 		for (struct peer *p = f->peers[i], *next; p; p = next) {
@@ -172,6 +175,15 @@ void fleet_was_connected(struct fleet *f, struct str name, struct str region)
 	pthread_mutex_unlock(&f->lock);
 }
 
+void fleet_was_known(struct fleet *f, struct str name, bool revoked)
+{
+	pthread_mutex_lock(&f->lock);
+	struct agent *a = agent_find(f, name, true);
+	a->ever_told = true;
+	a->told = a->want = revoked ? AGENT_REVOKED : AGENT_DISCONNECTED;
+	pthread_mutex_unlock(&f->lock);
+}
+
 void fleet_forget_absent(struct fleet *f)
 {
 	pthread_mutex_lock(&f->lock);
@@ -269,6 +281,13 @@ static void agent_let_go(struct fleet *f, struct agent *a, enum denial why)
 	f->n_connected--;
 }
 
+/* So that it is listed before it ever connects. */
+static void want_enrolled(struct fleet *f, struct agent *a)
+{
+	if (!a->peer && (!a->ever_told || a->want == AGENT_REVOKED))
+		want(f, a, AGENT_ENROLLED);
+}
+
 static void record_set(struct fleet *f, struct agent *a, const struct agent_record *r)
 {
 	struct str name = a->record.name, region = a->record.region;
@@ -294,6 +313,8 @@ void fleet_put(struct fleet *f, const struct agent_record *r, void **ret_parked)
 				parked = unpark(f, a->peer);
 			agent_let_go(f, a, DENIED_REVOKED);
 			want(f, a, AGENT_REVOKED);
+		} else {
+			want_enrolled(f, a);
 		}
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -317,11 +338,15 @@ void fleet_set_static(struct fleet *f, const struct collector_conf *c)
 		struct agent_record r = { .name = e->name, .region = e->region, .token = e->token };
 		record_set(f, a, &r);
 		a->is_static = true;
+		want_enrolled(f, a);
 	}
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct agent *a = f->agents[i]; a; a = a->next)
+		for (struct agent *a = f->agents[i]; a; a = a->next) {
 			if (a->peer && !a->enrolled)
 				agent_let_go(f, a, DENIED_UNKNOWN_AGENT), want(f, a, AGENT_DISCONNECTED);
+			else if (!a->enrolled && a->want == AGENT_ENROLLED && a->ever_told)
+				want(f, a, AGENT_REVOKED); /* left the configuration before it ever came */
+		}
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -396,7 +421,8 @@ static void *peer_remove(struct fleet *f, struct peer **at)
 	if (p->agent) {
 		struct agent *a = p->agent;
 		agent_let_go(f, a, DENIAL_COUNT);
-		want(f, a, AGENT_DISCONNECTED);
+		if (a->want != AGENT_DRAINED) /* it said that it would go */
+			want(f, a, AGENT_DISCONNECTED);
 	}
 	*at = p->next;
 	free(p);
@@ -518,6 +544,30 @@ bool fleet_upload(struct fleet *f, uint32_t pipe, uint64_t lost_results, bool cl
 	return news;
 }
 
+bool fleet_watch(struct fleet *f, uint32_t pipe, bool leaving, const struct wire_shortfall *s)
+{
+	bool news = false;
+	pthread_mutex_lock(&f->lock);
+	struct peer *p = *peer_at(f, pipe);
+	if (p && p->agent) {
+		if (s->there)
+			shortfall_keep(&p->agent->shortfall, s, &f->held_back, &f->refused);
+		if (leaving)
+			want(f, p->agent, AGENT_DRAINED);
+		news = p->agent->in_news;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return news;
+}
+
+void fleet_shortfall_json(struct fleet *f, struct str name, struct buf *out)
+{
+	pthread_mutex_lock(&f->lock);
+	const struct agent *a = agent_find(f, name, false);
+	shortfall_json(a ? &a->shortfall : NULL, out);
+	pthread_mutex_unlock(&f->lock);
+}
+
 bool fleet_take_dead(struct fleet *f, int64_t boot_us, uint32_t *ret_pipe, void **ret_parked)
 {
 	bool found = false;
@@ -541,7 +591,7 @@ bool fleet_take_dead(struct fleet *f, int64_t boot_us, uint32_t *ret_pipe, void 
 void fleet_counts(struct fleet *f, struct fleet_counts *ret)
 {
 	pthread_mutex_lock(&f->lock);
-	*ret = (struct fleet_counts){ f->n_enrolled, f->n_connected, f->n_pipes, f->n_parked,
-		f->lost_results };
+	*ret = (struct fleet_counts){ f->n_enrolled, f->n_connected, f->n_pipes, f->n_parked, f->lost_results,
+		f->held_back, f->refused };
 	pthread_mutex_unlock(&f->lock);
 }

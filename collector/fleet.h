@@ -48,6 +48,10 @@ enum denial fleet_hello(struct fleet *f, uint32_t pipe, const struct wire_hello 
 enum denial fleet_message(struct fleet *f, uint32_t pipe, int64_t boot_us, struct fleet_agent *ret);
 /* What an Upload tells beside results. True: it is news. */
 bool fleet_upload(struct fleet *f, uint32_t pipe, uint64_t lost_results, bool clock_suspect);
+/* What a Watch tells beside what the agent has. True: it is news. */
+bool fleet_watch(struct fleet *f, uint32_t pipe, bool leaving, const struct wire_shortfall *s);
+/* Adds `,"held_back":N,"refused":N,"refusals":[{"service","endpoint","why"},..]`, as the agent said last. */
+void fleet_shortfall_json(struct fleet *f, struct str name, struct buf *out);
 /* A pipe to be closed: dead, mute. False: none. It is no longer there afterwards; *ret_parked is NULL or its
  * Watch. */
 bool fleet_take_dead(struct fleet *f, int64_t boot_us, uint32_t *ret_pipe, void **ret_parked);
@@ -81,12 +85,15 @@ struct fleet_news {
 bool fleet_take_news(struct fleet *f, struct fleet_news *ret);
 /* At start: the journal's last word on this agent is that it is connected. */
 void fleet_was_connected(struct fleet *f, struct str name, struct str region);
+/* The same for one that is not: it has been told of, and no more is to be said until it comes. */
+void fleet_was_known(struct fleet *f, struct str name, bool revoked);
 /* Some time later: those of them that have not said Hello are news, as gone. */
 void fleet_forget_absent(struct fleet *f);
 
 struct fleet_counts {
 	size_t enrolled, connected, pipes, parked;
-	uint64_t lost_results;
+	uint64_t lost_results, held_back; /* summed over agents; held_back over their runs, too */
+	uint64_t refused;                 /* endpoints, now */
 };
 void fleet_counts(struct fleet *f, struct fleet_counts *ret);
 

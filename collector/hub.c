@@ -103,7 +103,8 @@ static const char *agent_told_name(enum agent_told t)
 	static const char *const names[AGENT_TOLD_COUNT] = { [AGENT_CONNECTED] = "connected",
 		[AGENT_DISCONNECTED] = "disconnected",
 		[AGENT_DRAINED] = "drained",
-		[AGENT_REVOKED] = "revoked" };
+		[AGENT_REVOKED] = "revoked",
+		[AGENT_ENROLLED] = "enrolled" };
 	return names[t];
 }
 
@@ -243,12 +244,12 @@ static void conf_set(struct hub *h, struct collector_conf *c)
 	collector_conf_unref(old);
 }
 
-static void warn_of_restart(const struct collector_conf *old, const struct collector_conf *now)
 static bool texts_differ(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
+static void warn_of_restart(const struct collector_conf *old, const struct collector_conf *now)
 {
 	const struct {
 		const char *what, *old, *now;
@@ -258,11 +259,11 @@ static bool texts_differ(const char *a, const char *b)
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(fixed[i].old, fixed[i].now) != 0)
 			log_warn("reload_needs_restart", "key=%s still=%s", fixed[i].what, fixed[i].old);
-}
 	/* what the files hold, not what they are called: certificates are replaced under their old names */
 	if (texts_differ(old->http_cert, now->http_cert) || texts_differ(old->http_key, now->http_key))
 		log_warn("reload_needs_restart", "key=http.tls still=%s",
 			old->http_cert ? "as read at start" : "off");
+}
 
 static int put_in_fleet(void *ctx, const struct agent_record *r)
 {
@@ -364,8 +365,11 @@ static void remember_connected(struct hub *h)
 	{
 		const char *name = json_string_value(json_object_get(a, "name"));
 		const char *region = json_string_value(json_object_get(a, "region"));
+		const char *state = json_string_value(json_object_get(a, "state"));
 		if (name && json_is_true(json_object_get(a, "connected")))
 			fleet_was_connected(h->fleet, str_of(name), str_of(region));
+		else if (name)
+			fleet_was_known(h->fleet, str_of(name), state && strcmp(state, "revoked") == 0);
 	}
 	json_decref(list);
 	buf_fini(&text);
@@ -520,8 +524,15 @@ void hub_stats(struct hub *h, struct hub_stats *ret)
 	ret->denied = recv.denied;
 	ret->agents_connected = fleet.connected;
 	ret->agent_lost_results = fleet.lost_results;
+	ret->agent_held_back = fleet.held_back;
+	ret->agent_refused = fleet.refused;
 	pthread_mutex_lock(&h->lock);
 	ret->last_reload_ok = h->last_reload_ok;
 	ret->last_reload_at_us = h->last_reload_at_us;
 	pthread_mutex_unlock(&h->lock);
+}
+
+void hub_agent_shortfall(struct hub *h, struct str name, struct buf *out)
+{
+	fleet_shortfall_json(h->fleet, name, out);
 }

@@ -60,11 +60,15 @@ struct hub_stats { /* since start, unless it says otherwise */
 	size_t queue_batches, queue_bytes;   /* now */
 	size_t agents_connected;             /* now */
 	uint64_t agent_lost_results;         /* sum of what agents' spools had to drop */
+	uint64_t agent_held_back;            /* sum of the probes that agents' own caps held back */
+	uint64_t agent_refused;              /* endpoints that agents do not probe; now */
 	int64_t disk_bytes;                  /* now */
 	bool last_reload_ok;
 	int64_t last_reload_at_us;
 	int64_t last_snapshot_at_us, journal_position;
 };
 void hub_stats(struct hub *h, struct hub_stats *ret);
+/* Members of this agent's object: what it does not do of what it was asked for. See fleet_shortfall_json(). */
+void hub_agent_shortfall(struct hub *h, struct str name, struct buf *out);
 
 #endif

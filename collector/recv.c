@@ -181,10 +181,19 @@ static void handle_hello(
 }
 
 static void handle_watch(struct recv *r, nng_msg *msg, uint32_t pipe, const struct fleet_agent *agent,
-	uint64_t generation, int64_t received_us)
+	const struct wire_msg *m, int64_t received_us)
 {
 	struct collector_conf *conf;
 	struct assign_out out;
+	uint64_t generation = m->watch.generation;
+	if (fleet_watch(r->o.fleet, pipe, m->watch.leaving, &m->watch.shortfall))
+		r->o.fleet_changed(r->o.ctx);
+	if (m->watch.leaving) {
+		struct assignments same = { .generation = generation };
+		log_info("agent_leaving", "agent=%.*s it stops in order", STR_ARG(agent->name));
+		answer_assignments(r, msg, &same, false, received_us);
+		return;
+	}
 	r->o.assign(r->o.ctx, agent, &out, &conf);
 	if (generation != out.a.generation) {
 		answer_assignments(r, msg, &out.a, true, received_us);
@@ -304,7 +313,7 @@ static void handle_message(struct receiver *rx, nng_msg *msg)
 		return;
 	}
 	if (d == DENIAL_COUNT) {
-		handle_watch(r, msg, pipe, &agent, m.watch.generation, received_us);
+		handle_watch(r, msg, pipe, &agent, &m, received_us);
 	} else {
 		atomic_fetch_add(&r->refused, d == DENIED_MALFORMED);
 		if (may_log(r))

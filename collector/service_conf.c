@@ -54,6 +54,9 @@ struct version_part {
 	bool etag, last_modified, sha256;
 	int match;
 };
+struct header_part {
+	char *agent_env;
+};
 struct from_part {
 	const struct conf_node *regions, *agents;
 };
@@ -72,7 +75,7 @@ static const struct conf_field cdn_fields[] = {
 #define PROBE_FIELDS(part)                                                                                   \
 	{ IN(part, probe.version, "version", CONF_NODE),                                                     \
 	  .says = "{json: /pointer}, {header: Name}, {regex: '(...)'}, or etag, last_modified, sha256; match: exact or prefix" }, \
-	{ IN(part, probe.headers, "headers", CONF_NODE), .says = "request headers, name: value" },           \
+	{ IN(part, probe.headers, "headers", CONF_NODE), .says = "request headers, name: value, or name: {agent_env: NAME}" },           \
 	{ IN(part, probe.connection, "connection", CONF_ENUM), .words = connection_words, .dflt = "as_service", \
 	  .says = "a fresh connection for each probe (the default), or a kept one" },                        \
 	{ IN(part, probe.ip, "ip", CONF_ENUM), .words = ip_words, .dflt = "as_service",                      \
@@ -136,6 +139,10 @@ static const struct conf_field version_fields[] = {
 	{ AT(version_part, last_modified, CONF_BOOL), .dflt = "off", .says = "Last-Modified" },
 	{ AT(version_part, sha256, CONF_BOOL), .dflt = "off", .says = "hash of the body" },
 	{ AT(version_part, match, CONF_ENUM), .words = match_words, .dflt = "exact", .says = "how it is compared with a deploy's" },
+	{ END },
+};
+static const struct conf_field header_fields[] = {
+	{ AT(header_part, agent_env, CONF_STR), .required = true, .says = "variable of the agent's own environment that has the value" },
 	{ END },
 };
 /* clang-format on */
@@ -269,6 +276,22 @@ static int version_read(
 
 /* -- endpoints -- */
 
+/* {agent_env: NAME}: what must not travel, each agent has in its own environment. */
+static int header_ref_read(
+	struct collector_conf *c, const struct conf_node *n, struct header_part *ret, struct err *err)
+{
+	int rc = conf_read(c->file, n, header_fields, ret, err);
+	if (rc < 0)
+		return rc;
+	struct str name = str_of(ret->agent_env);
+	bool good = name.n > 0 && name.n <= OBS_NAME_MAX && !isdigit((unsigned char)name.p[0]);
+	for (size_t i = 0; i < name.n; i++)
+		good = good && (isalnum((unsigned char)name.p[i]) || name.p[i] == '_');
+	return good ? 0
+		    : conf_error(c->file, n, err, ERR_SYNTAX,
+			      "want {agent_env: NAME}, a variable of the agents' environment");
+}
+
 static int headers_read(
 	struct collector_conf *c, const struct conf_node *map, struct endpoint_conf *ep, struct err *err)
 {
@@ -279,9 +302,11 @@ static int headers_read(
 		const struct conf_node *n;
 		size_t at = 0;
 		conf_map_at(map, i, &name, &n);
-		if (!conf_is_scalar(n))
-			return conf_error(c->file, n, err, ERR_SYNTAX, "want text");
-		value = conf_scalar(n);
+		struct header_part from = { 0 };
+		int rc = conf_is_scalar(n) ? 0 : header_ref_read(c, n, &from, err);
+		if (rc < 0)
+			return rc;
+		value = conf_is_scalar(n) ? conf_scalar(n) : STR_NONE;
 		if (name.n == 0 || name.n > OBS_NAME_MAX || value.n > ASSIGN_TEXT_MAX)
 			return conf_error(c->file, n, err, ERR_TOO_BIG, "header '%.*s' is empty or too long",
 				STR_ARG(name));
@@ -298,7 +323,7 @@ static int headers_read(
 		if (at == ASSIGN_HEADERS_MAX)
 			return conf_error(
 				c->file, n, err, ERR_TOO_BIG, "over %d headers", ASSIGN_HEADERS_MAX);
-		ep->headers[at] = (struct assign_header){ name, value };
+		ep->headers[at] = (struct assign_header){ name, value, str_of(from.agent_env) };
 		ep->n_headers = MAX(ep->n_headers, at + 1);
 	}
 	return 0;

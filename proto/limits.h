@@ -15,6 +15,8 @@
 #define ASSIGN_ENDPOINTS_MAX 2000 /* in all services of one agent */
 #define ASSIGN_HEADERS_MAX   32   /* a request */
 #define ASSIGN_TEXT_MAX      4096 /* a url, a header value, an expression */
+#define SHORTFALL_NAMES_MAX  8    /* refused endpoints told by name */
+#define SHORTFALL_WHY_MAX    200  /* bytes of each one's reason */
 #define WATCH_PARK_MS        25000
 #define WATCH_TIMEOUT_MS     45000 /* an agent gives a parked Watch up after this */
 #define UPLOAD_TIMEOUT_MS    30000

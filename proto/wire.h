@@ -47,6 +47,7 @@ enum extract_kind { /* how a version is found in an answer */
 
 struct assign_header {
 	struct str name, value;
+	struct str agent_env; /* not empty: the value is this variable's, in the agent's own environment */
 };
 struct assign_endpoint {
 	struct str id, url, extract_arg, connect_to, pop_header, pop_vendor;
@@ -96,6 +97,16 @@ struct wire_upload {
 	uint64_t spool_batches, spool_bytes, lost_results, held_back;
 	int64_t lost_from_us, lost_to_us;
 };
+struct wire_refusal {
+	struct str service, endpoint, why;
+};
+struct wire_shortfall { /* what an agent does not do of what it was asked for */
+	bool there;
+	uint64_t held_back;
+	uint32_t refused;
+	struct wire_refusal refusals[SHORTFALL_NAMES_MAX]; /* the first of them */
+	size_t n_refusals;
+};
 struct wire_msg {
 	enum wire_kind kind;
 	union {
@@ -104,6 +115,8 @@ struct wire_msg {
 		struct {
 			uint64_t generation, boot_id;
 			int64_t sent_boot_us;
+			bool leaving;
+			struct wire_shortfall shortfall;
 		} watch;
 		struct {
 			uint32_t protocol;

@@ -106,6 +106,8 @@ static int check_header(const struct assign_header *h, struct err *err)
 	int rc = check_name("a header's name", h->name, err);
 	if (rc == 0)
 		rc = check_text("a header's value", h->value, ASSIGN_TEXT_MAX, err);
+	if (rc == 0)
+		rc = check_text("a header's agent_env", h->agent_env, OBS_NAME_MAX, err);
 	return rc;
 }
 
@@ -167,6 +169,22 @@ static int check_assignments(const struct assignments *a, struct err *err)
 	return 0;
 }
 
+static int check_shortfall(const struct wire_shortfall *s, struct err *err)
+{
+	int rc = s->n_refusals <= SHORTFALL_NAMES_MAX
+			 ? 0
+			 : err_set(err, ERR_TOO_BIG, "shortfall: %zu refusals, limit is %d", s->n_refusals,
+				   SHORTFALL_NAMES_MAX);
+	for (size_t i = 0; rc == 0 && i < s->n_refusals; i++) {
+		rc = check_name("refusal.service", s->refusals[i].service, err);
+		if (rc == 0)
+			rc = check_name("refusal.endpoint", s->refusals[i].endpoint, err);
+		if (rc == 0)
+			rc = check_text("refusal.why", s->refusals[i].why, SHORTFALL_WHY_MAX, err);
+	}
+	return rc;
+}
+
 int wire_check(const struct wire_msg *m, struct err *err)
 {
 	int rc = 0;
@@ -176,7 +194,8 @@ int wire_check(const struct wire_msg *m, struct err *err)
 	case WIRE_UPLOAD:
 		return check_upload(&m->upload, err);
 	case WIRE_WATCH:
-		return check_time("watch.sent_boot_us", m->watch.sent_boot_us, err);
+		rc = check_time("watch.sent_boot_us", m->watch.sent_boot_us, err);
+		return rc < 0 ? rc : check_shortfall(&m->watch.shortfall, err);
 	case WIRE_WELCOME:
 		rc = check_text("welcome.software", m->welcome.software, OBS_NAME_MAX, err);
 		break;
@@ -259,6 +278,26 @@ static void read_upload(const Tidemark__Upload *u, struct wire_msg *m)
 	};
 }
 
+static void read_watch(const Tidemark__Watch *w, struct wire_msg *m)
+{
+	const Tidemark__Shortfall *ps = w->shortfall;
+	struct wire_shortfall *s = &m->watch.shortfall;
+	m->kind = WIRE_WATCH;
+	m->watch.generation = w->generation;
+	m->watch.boot_id = w->boot_id;
+	m->watch.sent_boot_us = w->sent_boot_us;
+	m->watch.leaving = w->leaving;
+	if (ps == NULL)
+		return;
+	s->there = true;
+	s->held_back = ps->held_back;
+	s->refused = ps->refused;
+	s->n_refusals = ps->n_refusals; /* wire_check() refuses too many of them */
+	for (size_t i = 0; i < MIN(ps->n_refusals, (size_t)SHORTFALL_NAMES_MAX); i++)
+		s->refusals[i] = (struct wire_refusal){ text(ps->refusals[i]->service),
+			text(ps->refusals[i]->endpoint), text(ps->refusals[i]->why) };
+}
+
 static bool read_endpoint(const Tidemark__Endpoint *pe, struct assign_endpoint *e, struct arena *arena)
 {
 	*e = (struct assign_endpoint){
@@ -278,8 +317,8 @@ static bool read_endpoint(const Tidemark__Endpoint *pe, struct assign_endpoint *
 		.ip_version = (int)MIN(pe->ip_version, 255u),
 	};
 	for (size_t i = 0; e->headers && i < pe->n_headers; i++)
-		e->headers[i] =
-			(struct assign_header){ text(pe->headers[i]->name), text(pe->headers[i]->value) };
+		e->headers[i] = (struct assign_header){ text(pe->headers[i]->name),
+			text(pe->headers[i]->value), text(pe->headers[i]->agent_env) };
 	return e->headers != NULL;
 }
 
@@ -336,10 +375,7 @@ static bool read_envelope(const Tidemark__Envelope *e, struct wire_msg *m, struc
 		read_upload(e->upload, m);
 		break;
 	case TIDEMARK__ENVELOPE__BODY_WATCH:
-		m->kind = WIRE_WATCH;
-		m->watch.generation = e->watch->generation;
-		m->watch.boot_id = e->watch->boot_id;
-		m->watch.sent_boot_us = e->watch->sent_boot_us;
+		read_watch(e->watch, m);
 		break;
 	case TIDEMARK__ENVELOPE__BODY_WELCOME:
 		return read_welcome(e->welcome, m, arena);

@@ -22,6 +22,7 @@ struct encoder {
 		Tidemark__Busy busy;
 	};
 	Tidemark__Assignments assignments;
+	Tidemark__Shortfall shortfall;
 	Tidemark__Clock clock;
 };
 
@@ -75,16 +76,6 @@ static void write_upload(const struct wire_upload *u, struct encoder *en)
 	en->envelope.upload = p;
 }
 
-static Tidemark__Clock *write_clock(const struct wire_clock *c, struct encoder *en)
-{
-	if (!c->there)
-		return NULL;
-	tidemark__clock__init(&en->clock);
-	SET(&en->clock, received_us, c->received_us);
-	SET(&en->clock, sent_us, c->sent_us);
-	return &en->clock;
-}
-
 /* An array of n messages and the array of pointers to them that protobuf-c wants; false past the arena's cap.
  */
 static bool message_array(struct arena *arena, size_t n, size_t size, void *ret_messages, void *ret_pointers)
@@ -98,6 +89,49 @@ static bool message_array(struct arena *arena, size_t n, size_t size, void *ret_
 	memcpy(ret_messages, &messages, sizeof(messages));
 	memcpy(ret_pointers, &pointers, sizeof(pointers));
 	return true;
+}
+
+static bool write_shortfall(const struct wire_shortfall *s, struct encoder *en)
+{
+	Tidemark__Shortfall *p = &en->shortfall;
+	Tidemark__Refusal *refusals;
+	tidemark__shortfall__init(p);
+	SET(p, held_back, s->held_back);
+	SET(p, refused, s->refused);
+	if (!message_array(&en->arena, s->n_refusals, sizeof(*refusals), &refusals, &p->refusals))
+		return false;
+	p->n_refusals = s->n_refusals;
+	for (size_t i = 0; i < s->n_refusals; i++) {
+		tidemark__refusal__init(&refusals[i]);
+		SET_TEXT(&refusals[i], service, s->refusals[i].service);
+		SET_TEXT(&refusals[i], endpoint, s->refusals[i].endpoint);
+		SET_TEXT(&refusals[i], why, s->refusals[i].why);
+	}
+	en->watch.shortfall = p;
+	return true;
+}
+
+static bool write_watch(const struct wire_msg *m, struct encoder *en)
+{
+	tidemark__watch__init(&en->watch);
+	SET(&en->watch, generation, m->watch.generation);
+	SET(&en->watch, boot_id, m->watch.boot_id);
+	SET(&en->watch, sent_boot_us, m->watch.sent_boot_us);
+	if (m->watch.leaving)
+		SET(&en->watch, leaving, true);
+	en->envelope.body_case = TIDEMARK__ENVELOPE__BODY_WATCH;
+	en->envelope.watch = &en->watch;
+	return !m->watch.shortfall.there || write_shortfall(&m->watch.shortfall, en);
+}
+
+static Tidemark__Clock *write_clock(const struct wire_clock *c, struct encoder *en)
+{
+	if (!c->there)
+		return NULL;
+	tidemark__clock__init(&en->clock);
+	SET(&en->clock, received_us, c->received_us);
+	SET(&en->clock, sent_us, c->sent_us);
+	return &en->clock;
 }
 
 static bool write_endpoint(const struct assign_endpoint *e, Tidemark__Endpoint *p, struct arena *arena)
@@ -123,6 +157,7 @@ static bool write_endpoint(const struct assign_endpoint *e, Tidemark__Endpoint *
 		tidemark__header__init(&headers[i]);
 		SET_TEXT(&headers[i], name, e->headers[i].name);
 		SET_TEXT(&headers[i], value, e->headers[i].value);
+		SET_TEXT(&headers[i], agent_env, e->headers[i].agent_env);
 	}
 	return true;
 }
@@ -217,13 +252,7 @@ static bool write_message(const struct wire_msg *m, struct encoder *en)
 		write_upload(&m->upload, en);
 		break;
 	case WIRE_WATCH:
-		tidemark__watch__init(&en->watch);
-		SET(&en->watch, generation, m->watch.generation);
-		SET(&en->watch, boot_id, m->watch.boot_id);
-		SET(&en->watch, sent_boot_us, m->watch.sent_boot_us);
-		en->envelope.body_case = TIDEMARK__ENVELOPE__BODY_WATCH;
-		en->envelope.watch = &en->watch;
-		break;
+		return write_watch(m, en);
 	case WIRE_WELCOME:
 		return write_welcome(m, en);
 	case WIRE_DENIED:

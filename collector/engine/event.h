@@ -65,8 +65,16 @@ struct ev_observations {
 	const struct batch *batch;    /* times already on the collector's clock */
 	int64_t clock_uncertainty_us; /* half the round trip of the exchange they were mapped by */
 };
-/* connected, disconnected, drained: told by connections. The rest of an agent's state follows from time. */
-enum agent_told { AGENT_CONNECTED, AGENT_DISCONNECTED, AGENT_DRAINED, AGENT_REVOKED, AGENT_TOLD_COUNT };
+/* connected, disconnected, drained: told by connections; enrolled: it has a token, and never came. The rest of
+ * an agent's state follows from time. Snapshots have these numbers. */
+enum agent_told {
+	AGENT_CONNECTED,
+	AGENT_DISCONNECTED,
+	AGENT_DRAINED,
+	AGENT_REVOKED,
+	AGENT_ENROLLED,
+	AGENT_TOLD_COUNT
+};
 struct ev_agent {
 	struct str agent, region, software;
 	enum agent_told state;

@@ -126,6 +126,10 @@ static void hub_families(struct buf *b, struct hub *hub)
 	one(b, "agents_connected", "gauge", "Agents connected now.", (double)s.agents_connected);
 	one(b, "agent_lost_results_total", "counter", "Results that agents' spools had to drop.",
 		(double)s.agent_lost_results);
+	one(b, "agent_held_back_total", "counter", "Probes that agents' own caps held back.",
+		(double)s.agent_held_back);
+	one(b, "agent_refused_endpoints", "gauge", "Endpoints that agents are asked for and do not probe.",
+		(double)s.agent_refused);
 	one(b, "commits_total", "counter", "Group commits of the journal.", (double)s.commits);
 	one(b, "commit_errors_total", "counter", "Group commits that failed.", (double)s.commit_errors);
 	one(b, "commit_last_seconds", "gauge", "How long the last commit took.",

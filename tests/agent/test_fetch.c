@@ -230,10 +230,11 @@ static void the_request_is_a_users(void **state)
 	char url[128], got[4096];
 	struct seen s;
 	struct assign_header headers[] = {
-		{ STR("Accept-Encoding"), STR("br") },
-		{ STR("X-Tenant"), STR("blue") },
-		{ STR("X-Empty"), STR("") },
-		{ STR("User-Agent"), STR("mine") },
+		{ STR("Accept-Encoding"), STR("br"), STR_NONE },
+		{ STR("X-Tenant"), STR("blue"), STR_NONE },
+		{ STR("X-Empty"), STR(""), STR_NONE },
+		{ STR("User-Agent"), STR("mine"), STR_NONE },
+		{ STR("X-Secret"), STR(""), STR("TIDEMARK_TEST_SECRET") },
 	};
 	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version?format=json"),
 		.extract = EXTRACT_ETAG };
@@ -244,6 +245,7 @@ static void the_request_is_a_users(void **state)
 	assert_non_null(strstr(got, "\r\nUser-Agent: tidemark-agent/test\r\n"));
 	assert_null(strcasestr(got, "no-cache"));
 	assert_null(strcasestr(got, "pragma"));
+	assert_int_equal(setenv("TIDEMARK_TEST_SECRET", "told nobody", 1), 0);
 	e.headers = headers;
 	e.n_headers = ARRAY_LEN(headers);
 	fetch_one(f, &e, 5000, &s);
@@ -252,6 +254,7 @@ static void the_request_is_a_users(void **state)
 	assert_null(strstr(got, "gzip"));
 	assert_non_null(strstr(got, "\r\nX-Tenant: blue\r\n"));
 	assert_non_null(strstr(got, "\r\nX-Empty:\r\n"));
+	assert_non_null(strstr(got, "\r\nX-Secret: told nobody\r\n")); /* of our own environment */
 	assert_non_null(strstr(got, "\r\nUser-Agent: mine\r\n"));
 	e.n_headers = 0; /* nothing of one target stays for the next on the same handle */
 	fetch_one(f, &e, 5000, &s);
@@ -408,9 +411,11 @@ static void many_at_once(void **state)
 
 static void targets_that_cannot_be(void **state)
 {
-	static struct assign_header bad_name = { STR("X Y"), STR("v") },
-				    split = { STR("X"), STR("a\r\nHost: evil") },
-				    framing = { STR("Content-Length"), STR("5") };
+	static struct assign_header bad_name = { .name = STR("X Y"), .value = STR("v") },
+				    split = { .name = STR("X"), .value = STR("a\r\nHost: evil") },
+				    unset = { .name = STR("X-Secret"),
+					    .agent_env = STR("TIDEMARK_TEST_UNSET") },
+				    framing = { .name = STR("Content-Length"), .value = STR("5") };
 	struct str host = STR("*.example.com");
 	struct netpolicy *p;
 	const struct {
@@ -431,6 +436,9 @@ static void targets_that_cannot_be(void **state)
 		{ "a header that would be two",
 			{ .url = STR("https://a.example.com/"), .headers = &split, .n_headers = 1 },
 			ERR_SYNTAX },
+		{ "a header whose value this agent was not given",
+			{ .url = STR("https://a.example.com/"), .headers = &unset, .n_headers = 1 },
+			ERR_NOT_FOUND },
 		{ "a header that frames",
 			{ .url = STR("https://a.example.com/"), .headers = &framing, .n_headers = 1 },
 			ERR_DENIED },

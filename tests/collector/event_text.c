@@ -107,7 +107,7 @@ static void observations_text(const struct ev_observations *o, struct buf *out)
 
 void event_text(const struct event *ev, struct buf *out)
 {
-	static const char *const told[] = { "connected", "disconnected", "drained", "revoked" };
+	static const char *const told[] = { "connected", "disconnected", "drained", "revoked", "enrolled" };
 	switch (ev->kind) {
 	case EV_SERVICE:
 		service_text(&ev->service, out);

@@ -35,6 +35,39 @@ static const char fleet_text[] =
 	"  endpoints: [{url: 'https://c.example/v'}]\n"
 	"  origin: {connect_to: '10.0.0.5:443', from: {agents: [in-1]}}\n";
 
+static void test_a_secret_header_travels_as_a_name_only(void **state)
+{
+	struct collector_conf *c = conf_of("services:\n- name: shop\n  version: etag\n  headers: {X-Plain: "
+					   "v, Authorization: {agent_env: SHOP_KEY}}\n"
+					   "  endpoints: [{url: 'https://a.example/v'}]\n");
+	struct assign_out with, without;
+	(void)state;
+	assign_out_init(&with, c, NULL, T0, STR("fra-1"), STR("eu"));
+	const struct assign_header *h = with.a.services[0].endpoints[0].headers;
+	assert_true(str_is(h[0].value, "v") && h[0].agent_env.n == 0);
+	assert_true(str_is(h[1].name, "Authorization") && h[1].value.n == 0 &&
+		    str_is(h[1].agent_env, "SHOP_KEY"));
+	c->services[0].endpoints[0].headers[1].agent_env = STR("SHOP_KEY_2");
+	assign_out_init(&without, c, NULL, T0, STR("fra-1"), STR("eu"));
+	assert_true(with.a.generation != without.a.generation); /* agents hear of another name */
+	assign_out_fini(&with);
+	assign_out_fini(&without);
+	collector_conf_unref(c);
+
+	static const char *const bad[] = { "{agent_env: 'A B'}", "{agent_env: 1A}", "{agent_env: ''}", "{}",
+		"{env: A}", "[A]" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char text[512];
+		struct err err;
+		snprintf(text, sizeof(text),
+			"services:\n- name: shop\n  version: etag\n  headers: {X: %s}\n  endpoints: [{url: "
+			"'https://a.example/v'}]\n",
+			bad[i]);
+		if (collector_conf_parse(str_of(text), "c.yaml", &c, &err) == 0)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
 static void test_regions_and_names_say_who_probes_what(void **state)
 {
 	static const struct {
@@ -389,6 +422,7 @@ static void test_a_tokens_text_and_its_bytes_hash_alike(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_secret_header_travels_as_a_name_only),
 		cmocka_unit_test(test_regions_and_names_say_who_probes_what),
 		cmocka_unit_test(test_an_endpoint_carries_what_it_needs),
 		cmocka_unit_test(test_the_generation_changes_when_the_set_does),

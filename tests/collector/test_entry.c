@@ -272,7 +272,7 @@ static void bad_lines_name_the_place(void **state)
 			"purge: \"completed_at\": is before requested_at" },
 		{ "{\"type\":\"purge_patch\",\"id\":\"p\"}", "purge_patch: \"completed_at\": missing" },
 		{ "{\"type\":\"agent\",\"agent\":\"a\",\"state\":\"bored\"}",
-			"agent: \"state\": want one of connected, disconnected, drained, revoked; got \"bored\"" },
+			"agent: \"state\": want one of connected, disconnected, drained, revoked, enrolled; got \"bored\"" },
 		{ "{\"type\":\"agent\",\"agent\":\"a\",\"location\":[91,0]}",
 			"agent: \"location\": want [latitude, longitude] in degrees, got a list" },
 		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"weight\":-1}]}",

@@ -63,7 +63,7 @@ static void drop(void *msg)
 /* "fra-1 connected", one line each, in the order they are told. */
 static void expect_news(struct fleet *f, const char *want)
 {
-	static const char *const words[] = { "connected", "disconnected", "drained", "revoked" };
+	static const char *const words[] = { "connected", "disconnected", "drained", "revoked", "enrolled" };
 	struct fleet_news n;
 	struct buf got;
 	buf_init(&got, 4096);
@@ -82,6 +82,8 @@ static void test_coming_and_going_between_two_looks_is_no_news(void **state)
 {
 	struct fleet *f = fleet_new();
 	(void)state;
+	put(f, "fra-1", "eu", false);
+	expect_news(f, "fra-1 enrolled\n"); /* listed, as never seen */
 	put(f, "fra-1", "eu", false);
 	expect_news(f, "");
 	welcome(f, 1, "fra-1");
@@ -146,7 +148,7 @@ static void test_a_hello_that_comes_after_its_pipes_end_binds_nothing(void **sta
 	assert_int_equal(say_hello(f, 1, "fra-1", &parked), DENIED_HELLO_FIRST);
 	fleet_counts(f, &counts);
 	assert_int_equal(counts.connected, 0);
-	expect_news(f, "");
+	expect_news(f, "fra-1 enrolled\n"); /* and not connected */
 	fleet_free(f, drop);
 }
 
@@ -284,6 +286,83 @@ static void test_a_static_fleet_follows_the_configuration(void **state)
 	fleet_free(f, drop);
 }
 
+static void test_who_says_goodbye_is_drained_and_not_missed(void **state)
+{
+	static const struct wire_shortfall nothing;
+	struct fleet *f = fleet_new();
+	(void)state;
+	put(f, "fra-1", "eu", false);
+	welcome(f, 1, "fra-1");
+	expect_news(f, "fra-1 connected\n");
+	assert_true(fleet_watch(f, 1, true, &nothing));
+	expect_news(f, "fra-1 drained\n");
+	assert_null(fleet_pipe_gone(f, 1)); /* as it said */
+	expect_news(f, "");
+	welcome(f, 2, "fra-1");
+	expect_news(f, "fra-1 connected\n");
+	assert_false(fleet_watch(f, 2, false, &nothing));
+	assert_null(fleet_pipe_gone(f, 2));
+	expect_news(f, "fra-1 disconnected\n");
+	fleet_free(f, drop);
+}
+
+static void test_what_agents_do_not_do_is_kept_and_summed(void **state)
+{
+	struct fleet *f = fleet_new();
+	struct fleet_counts counts;
+	struct wire_shortfall s = { .there = true,
+		.held_back = 10,
+		.refused = 2,
+		.refusals = { { STR("shop"), STR("v"), STR("not \"allowed\"") } },
+		.n_refusals = 1 };
+	struct buf got;
+	(void)state;
+	buf_init(&got, 4096);
+	put(f, "fra-1", "eu", false);
+	welcome(f, 1, "fra-1");
+	fleet_shortfall_json(f, STR("fra-1"), &got);
+	assert_true(str_is(buf_str(&got), ",\"held_back\":0,\"refused\":0,\"refusals\":[]"));
+	(void)fleet_watch(f, 1, false, &s);
+	buf_clear(&got);
+	fleet_shortfall_json(f, STR("fra-1"), &got);
+	assert_true(
+		str_is(buf_str(&got), ",\"held_back\":10,\"refused\":2,\"refusals\":[{\"service\":\"shop\","
+				      "\"endpoint\":\"v\",\"why\":\"not \\\"allowed\\\"\"}]"));
+	s.held_back = 4; /* it started anew */
+	s.refused = 1;
+	(void)fleet_watch(f, 1, false, &s);
+	fleet_counts(f, &counts);
+	assert_true(counts.held_back == 14 && counts.refused == 1);
+	buf_fini(&got);
+	fleet_free(f, drop);
+}
+
+static void test_the_configurations_agents_are_listed_too(void **state)
+{
+	struct collector_conf *with = conf_of("agents:\n- {name: in-1, region: dc, token: "
+					      "tmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}\n");
+	struct collector_conf *without = conf_of("");
+	struct fleet *f = fleet_new();
+	(void)state;
+	fleet_set_static(f, with);
+	expect_news(f, "in-1 enrolled\n");
+	fleet_set_static(f, with);
+	expect_news(f, "");
+	fleet_set_static(f, without);
+	expect_news(f, "in-1 revoked\n");
+	fleet_set_static(f, with);
+	expect_news(f, "in-1 enrolled\n");
+	fleet_free(f, drop);
+
+	f = fleet_new(); /* after a restart: the journal knows it */
+	fleet_set_static(f, with);
+	fleet_was_known(f, STR("in-1"), false);
+	expect_news(f, "");
+	fleet_free(f, drop);
+	collector_conf_unref(with);
+	collector_conf_unref(without);
+}
+
 /* -- the entry of a service -- */
 
 static void test_a_services_entry_reads_back_as_configured(void **state)
@@ -341,6 +420,9 @@ int main(void)
 		cmocka_unit_test(test_after_a_restart_those_who_do_not_come_back_are_gone),
 		cmocka_unit_test(test_a_region_told_by_the_agent_fills_in_for_one_not_given),
 		cmocka_unit_test(test_a_static_fleet_follows_the_configuration),
+		cmocka_unit_test(test_who_says_goodbye_is_drained_and_not_missed),
+		cmocka_unit_test(test_what_agents_do_not_do_is_kept_and_summed),
+		cmocka_unit_test(test_the_configurations_agents_are_listed_too),
 		cmocka_unit_test(test_a_services_entry_reads_back_as_configured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,13 +181,13 @@ static void test_agents_come_and_go_in_the_journal(void **state)
 {
 	struct world *w = *state;
 	struct client *c = world_dial_and_hello(w);
-	EVENTUALLY(kinds_stored(w).n[ENTRY_AGENT] == 1);
+	EVENTUALLY(strstr(kinds_stored(w).last_agent, "\"state\":\"connected\"") != NULL);
 	struct kinds k = kinds_stored(w);
 	assert_non_null(strstr(
 		k.last_agent, "\"agent\":\"fra-1\",\"region\":\"eu-central\",\"state\":\"connected\""));
 	assert_non_null(strstr(k.last_agent, "\"clock_suspect\":false"));
 	client_hang_up(c);
-	EVENTUALLY(kinds_stored(w).n[ENTRY_AGENT] == 2);
+	EVENTUALLY(strstr(kinds_stored(w).last_agent, "\"state\":\"disconnected\"") != NULL);
 	k = kinds_stored(w);
 	assert_non_null(strstr(k.last_agent, "\"state\":\"disconnected\""));
 }
@@ -200,13 +200,12 @@ static void test_a_wrong_wall_clock_is_marked_and_does_no_harm(void **state)
 	m.hello.sent_wall_us += US_PER_H;
 	assert_true(client_ask(c, 0, &m, &answer));
 	wire_free(&answer);
-	EVENTUALLY(kinds_stored(w).n[ENTRY_AGENT] == 1);
+	EVENTUALLY(strstr(kinds_stored(w).last_agent, "\"state\":\"connected\"") != NULL);
 	assert_non_null(strstr(kinds_stored(w).last_agent, "\"clock_suspect\":true"));
 	/* once it is right, that is news too */
 	world_upload(c, 0, 5, 1, 1, &answer);
 	wire_free(&answer);
-	EVENTUALLY(kinds_stored(w).n[ENTRY_AGENT] == 2);
-	assert_non_null(strstr(kinds_stored(w).last_agent, "\"clock_suspect\":false"));
+	EVENTUALLY(strstr(kinds_stored(w).last_agent, "\"clock_suspect\":false") != NULL);
 	client_hang_up(c);
 }
 

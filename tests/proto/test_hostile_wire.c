@@ -160,7 +160,7 @@ static void test_hostile_envelopes(void **state)
 /* One good message of every kind. */
 static void good_messages(struct buf *bytes, size_t *n)
 {
-	static struct assign_header header = { STR("a"), STR("b") };
+	static struct assign_header header = { .name = STR("a"), .value = STR("b") };
 	static struct assign_endpoint endpoint = {
 		.id = STR("e"), .url = STR("http://e/"), .headers = &header, .n_headers = 1
 	};
@@ -181,7 +181,7 @@ static void good_messages(struct buf *bytes, size_t *n)
 				.raw_size = 9,
 				.has_offset = true,
 				.lost_results = 1 } },
-		{ .kind = WIRE_WATCH, .watch = { 1, 2, 3 } },
+		{ .kind = WIRE_WATCH, .watch = { .generation = 1, .boot_id = 2, .sent_boot_us = 3 } },
 		{ .kind = WIRE_WELCOME,
 			.welcome = { 1, STR("s"), true },
 			.clock = { true, 1, 2 },

@@ -96,9 +96,11 @@ static void test_upload(void **state)
 
 static void test_short_answers(void **state)
 {
-	struct wire_msg out, watch = { .kind = WIRE_WATCH, .watch = { 77, 88, 99 } };
+	struct wire_msg out, watch = { .kind = WIRE_WATCH,
+		.watch = { .generation = 77, .boot_id = 88, .sent_boot_us = 99 } };
 	there_and_back(&watch, &out);
 	assert_true(out.watch.generation == 77 && out.watch.boot_id == 88 && out.watch.sent_boot_us == 99);
+	assert_false(out.watch.leaving || out.watch.shortfall.there);
 	wire_free(&out);
 
 	struct wire_msg denied = { .kind = WIRE_DENIED,
@@ -122,10 +124,41 @@ static void test_short_answers(void **state)
 	wire_free(&out);
 }
 
+static void test_what_an_agent_does_not_do(void **state)
+{
+	struct wire_msg out, in = { .kind = WIRE_WATCH,
+		.watch = { .generation = 1,
+			.leaving = true,
+			.shortfall = { .there = true,
+				.held_back = 5000000000,
+				.refused = 900,
+				.refusals = { { STR("shop"), STR("version"), STR("not among allow_hosts") },
+					{ STR("pay"), STR("root"), STR("") } },
+				.n_refusals = 2 } } };
+	there_and_back(&in, &out);
+	const struct wire_shortfall *s = &out.watch.shortfall;
+	assert_true(out.watch.leaving && s->there && s->held_back == 5000000000 && s->refused == 900);
+	assert_int_equal(s->n_refusals, 2);
+	assert_true(str_is(s->refusals[0].service, "shop") && str_is(s->refusals[0].endpoint, "version"));
+	assert_true(str_is(s->refusals[0].why, "not among allow_hosts") &&
+		    str_is(s->refusals[1].endpoint, "root"));
+	wire_free(&out);
+
+	struct buf bytes;
+	struct err err;
+	buf_init(&bytes, WIRE_MESSAGE_MAX);
+	in.watch.shortfall.n_refusals = SHORTFALL_NAMES_MAX + 1;
+	assert_int_equal(wire_encode(&in, &bytes, &err), ERR_TOO_BIG);
+	in.watch.shortfall.n_refusals = 1;
+	in.watch.shortfall.refusals[0].endpoint = STR("");
+	assert_int_equal(wire_encode(&in, &bytes, &err), ERR_NONSENSE);
+	buf_fini(&bytes);
+}
+
 static struct assignments sample_assignments(void)
 {
-	static struct assign_header headers[] = { { STR("Accept-Encoding"), STR("br") },
-		{ STR("X-Empty"), STR("") } };
+	static struct assign_header headers[] = { { STR("Accept-Encoding"), STR("br"), STR_NONE },
+		{ STR("X-Secret"), STR(""), STR("SHOP_KEY") } };
 	static struct assign_endpoint shop[] = {
 		{ .id = STR("version"),
 			.url = STR("https://api.example.com/version?a=1"),
@@ -166,6 +199,7 @@ static void same_assignments(const struct assignments *a, const struct assignmen
 	assert_true(e[0].extract == EXTRACT_JSON && str_is(e[0].extract_arg, "/version"));
 	assert_true(
 		e[0].n_headers == 2 && str_is(e[0].headers[0].value, "br") && e[0].headers[1].value.n == 0);
+	assert_true(e[0].headers[0].agent_env.n == 0 && str_is(e[0].headers[1].agent_env, "SHOP_KEY"));
 	assert_true(
 		e[0].redirects == 2 && e[0].max_body == 65536 && e[0].path == 0 && !e[0].fresh_connection);
 	assert_true(str_is(e[0].pop_header, "x-pop") && str_is(e[0].pop_vendor, "self"));
@@ -217,7 +251,7 @@ static void test_caps(void **state)
 		mem_new_array(ASSIGN_ENDPOINTS_MAX + 1, sizeof(*many_endpoints));
 	struct assign_service *many_services = mem_new_array(ASSIGN_SERVICES_MAX + 1, sizeof(*many_services));
 	for (size_t i = 0; i <= ASSIGN_HEADERS_MAX; i++)
-		many_headers[i] = (struct assign_header){ STR("h"), STR("v") };
+		many_headers[i] = (struct assign_header){ .name = STR("h"), .value = STR("v") };
 	for (size_t i = 0; i <= ASSIGN_ENDPOINTS_MAX; i++)
 		many_endpoints[i] = (struct assign_endpoint){ .id = STR("e"), .url = STR("http://e/") };
 	for (size_t i = 0; i <= ASSIGN_SERVICES_MAX; i++)
@@ -356,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_upload),
 		cmocka_unit_test(test_short_answers),
+		cmocka_unit_test(test_what_an_agent_does_not_do),
 		cmocka_unit_test(test_assignments),
 		cmocka_unit_test(test_welcome),
 		cmocka_unit_test(test_caps),

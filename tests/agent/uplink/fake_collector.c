@@ -223,12 +223,20 @@ static void on_message(struct fake *f, nng_msg *msg)
 		INVARIANT(m.kind == WIRE_WATCH);
 		f->counts.watches++;
 		f->counts.watch_generation = m.watch.generation;
+		f->counts.held_back = m.watch.shortfall.held_back;
+		f->counts.refused = m.watch.shortfall.refused;
+		if (m.watch.shortfall.n_refusals)
+			snprintf(f->counts.refused_endpoint, sizeof(f->counts.refused_endpoint), "%.*s",
+				STR_ARG(m.watch.shortfall.refusals[0].endpoint));
 		if (f->parked)
 			nng_msg_free(f->parked);
 		f->parked = msg;
 		f->parked_us = now_us;
+		f->counts.leaving += m.watch.leaving;
 		if (m.watch.generation != f->generation)
 			answer_watch(f, false);
+		else if (m.watch.leaving)
+			answer_watch(f, true);
 	}
 	wire_free(&m);
 }

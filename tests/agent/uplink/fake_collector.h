@@ -34,6 +34,10 @@ struct fake_counts {
 	uint64_t hello_generation, hello_epoch, watch_generation;
 	char hello_agent[64], hello_region[64];
 	bool token_is_right;
+	unsigned leaving; /* Watches that said so */
+	uint64_t held_back;
+	uint32_t refused;
+	char refused_endpoint[64];
 };
 
 struct fake;

@@ -15,7 +15,7 @@
 
 static struct assign_set *sample(uint64_t generation)
 {
-	struct assign_header header = { STR("Accept-Encoding"), STR("br") };
+	struct assign_header header = { .name = STR("Accept-Encoding"), .value = STR("br") };
 	struct assign_endpoint endpoint = { .id = STR("v"),
 		.url = STR("https://example.com/version"),
 		.headers = &header,

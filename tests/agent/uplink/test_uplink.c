@@ -1,6 +1,7 @@
 /* An uplink and its collector, while all is well or soon will be: what goes out, in which order, once; what
  * comes in. */
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -214,6 +215,23 @@ static void test_the_clocks_meet(void **state)
 	assert_true(llabs(seen[0].clock_offset_us - ahead_us) < US_PER_S);
 }
 
+static void test_what_is_not_probed_is_told(void **state)
+{
+	struct world *w = *state;
+	struct shortfall s = { 0 };
+	start_uplink(w);
+	WAIT_FOR("a Watch is parked", fake_counts(w->fake).watches >= 1);
+	for (int i = 0; i < 20; i++)
+		shortfall_add(&s, STR("shop"), STR("version"), "host is not among this agent's allow_hosts");
+	shortfall_put(&w->shared.shortfall, &s);
+	atomic_store(&w->shared.held_back, 7);
+	put(w); /* the uplink looks when something happens */
+	WAIT_FOR("told", fake_counts(w->fake).refused == 20);
+	assert_int_equal(fake_counts(w->fake).held_back, 7);
+	assert_string_equal(fake_counts(w->fake).refused_endpoint, "version");
+	assert_true(stats_of(w).state == UPLINK_UP && fake_counts(w->fake).connections == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +245,7 @@ int main(void)
 		TEST(test_what_lies_too_long_is_backlog_and_sent_once),
 		TEST(test_assignments_come_at_once_and_are_kept),
 		TEST(test_the_clocks_meet),
+		TEST(test_what_is_not_probed_is_told),
 	};
 	log_init("test", LOG_ERROR, LOG_TEXT);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,27 @@ static void test_drain_gives_up_in_time(void **state)
 	assert_int_equal(spooled(w), 1);
 }
 
+static void test_goodbye_is_said(void **state)
+{
+	struct world *w = *state;
+	start_uplink(w);
+	wait_up(w);
+	WAIT_FOR("a Watch is parked", fake_counts(w->fake).watches >= 1);
+	assert_int_equal(fake_counts(w->fake).leaving, 0);
+	assert_true(uplink_leave(w->uplink, 10 * US_PER_S));
+	assert_int_equal(fake_counts(w->fake).leaving, 1);
+}
+
+static void test_goodbye_to_nobody_takes_no_time(void **state)
+{
+	struct world *w = *state;
+	fake_on_hello(w->fake, FAKE_MUTE);
+	start_uplink(w);
+	int64_t before_us = clock_boot_us();
+	assert_false(uplink_leave(w->uplink, 10 * US_PER_S));
+	assert_true(clock_boot_us() - before_us < 5 * US_PER_S);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +105,8 @@ int main(void)
 		TEST(test_drain_does_not_wait_for_nobody),
 		TEST(test_drain_dials_once_more),
 		TEST(test_drain_gives_up_in_time),
+		TEST(test_goodbye_is_said),
+		TEST(test_goodbye_to_nobody_takes_no_time),
 	};
 	log_init("test", LOG_ERROR, LOG_TEXT);
 	return cmocka_run_group_tests(tests, NULL, NULL);
