@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 struct place {
-	struct str city; /* empty: the airport's city is not known, its country is */
+	struct str city; /* empty: only the country is known, as of airports that no CDN was seen to use */
 	char country[3]; /* ISO 3166-1, two letters */
 	double lat, lon; /* degrees, to a hundredth: of the airport or city that gives the code its name */
 };

@@ -1,6 +1,7 @@
 # places.awk - iata.csv and vendors.csv into the tables of base/places.c. Run with LC_ALL=C, so that length() counts bytes:
 #   awk -v out=places_table.h -f places.awk iata.csv vendors.csv
-# Texts are "CCCity", each once, at even offsets, so that 16 bits reach all of them.
+# An airport that no CDN was seen to use keeps its country and coordinates; the names of thousands of villages would make every agent
+# a fifth larger. Texts are "CCCity", each once, at even offsets, so that 16 bits reach all of them.
 
 function fail(why) {
 	printf "%s:%d: %s\n", FILENAME, FNR, why > "/dev/stderr"
@@ -31,11 +32,11 @@ BEGIN { FS = "," }
 /^#/ { next }
 
 FILENAME ~ /iata.csv$/ {
-	if (NF != 6 || $1 !~ /^[A-Z][A-Z][A-Z]$/ || ($2 != "airport" && $2 != "city") || $1 <= last)
-		fail("want code,type,city,country,latitude,longitude, in order")
+	if (NF != 7 || $1 !~ /^[A-Z][A-Z][A-Z]$/ || ($2 != "airport" && $2 != "city") || $1 <= last)
+		fail("want code,type,city,country,latitude,longitude,used_by, in order")
 	last = $1
 	codes = codes "\tCODE(" "'" substr($1, 1, 1) "', '" substr($1, 2, 1) "', '" substr($1, 3, 1) "'),\n"
-	iata = iata "\t{ " hundredths($5) ", " hundredths($6) ", " text_at($4, $3) " },\n"
+	iata = iata "\t{ " hundredths($5) ", " hundredths($6) ", " text_at($4, $2 == "city" || $7 != "" ? $3 : "") " },\n"
 	n_iata++
 	next
 }

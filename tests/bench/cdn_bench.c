@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cdn/cdn.h"
+#include "base/places.h"
 
 #define ANSWERS_MAX 512
 #define ROUNDS      7
@@ -92,6 +93,40 @@ static double parse_ns(bool also_read)
 	return best;
 }
 
+/* Where each answer's PoP is: what the lookup costs, and how many have a place. */
+static double place_ns(size_t *ret_pops, size_t *ret_placed)
+{
+	static struct edge_info edges[ANSWERS_MAX];
+	struct header room[HEADERS_MAX];
+	size_t n = 0;
+	double best = 1e18;
+	*ret_placed = 0;
+	for (size_t k = 0; k < n_blocks; k++) {
+		struct headers h;
+		int status;
+		if (headers_parse(buf_str(&blocks[k]), room, HEADERS_MAX, &h, &status, NULL) < 0)
+			continue;
+		cdn_read(&h, NULL, &edges[n]);
+		n += edges[n].pop.n > 0;
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t placed = 0;
+		double start = now_ns();
+		for (int i = 0; i < REPEATS * 10; i++)
+			for (size_t k = 0; k < n; k++) {
+				struct place p;
+				bool found = place_of(edges[k].vendor, edges[k].pop, &p);
+				placed += found;
+				sum += found ? p.city.n : 0;
+			}
+		double ns = (now_ns() - start) / (REPEATS * 10) / (double)MAX(n, 1);
+		best = MIN(best, ns);
+		*ret_placed = placed / (REPEATS * 10);
+	}
+	*ret_pops = n;
+	return best;
+}
+
 int main(int argc, char **argv)
 {
 	if (answers_load(argc > 1 ? argv[1] : TESTS_DIR "/cdn/samples.jsonl") < 0)
@@ -101,6 +136,10 @@ int main(int argc, char **argv)
 	       "target %d ns "
 	       "[%" PRIu64 "]\n",
 		n_blocks, (double)n_headers / (double)n_blocks, both, parse, both - parse, TARGET_NS,
+		sum % 10);
+	size_t pops, placed;
+	double place = place_ns(&pops, &placed);
+	printf("places: %zu of %zu PoPs have one: %.0f ns a lookup [%" PRIu64 "]\n", placed, pops, place,
 		sum % 10);
 	for (size_t i = 0; i < n_blocks; i++)
 		buf_fini(&blocks[i]);

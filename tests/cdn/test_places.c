@@ -283,6 +283,17 @@ static void test_an_edge_is_looked_up_by_its_name(void **state)
 	assert_false(place_of_edge(STR("self:FRA"), &p)); /* the operator's own names are his */
 }
 
+/* The names of thousands of villages would make every agent larger, for codes that have not been met. */
+static void test_an_airport_that_no_cdn_was_seen_at_has_no_city(void **state)
+{
+	(void)state;
+	struct place p;
+	assert_true(place_of(STR("cloudflare"), STR("AAD"), &p));
+	assert_int_equal(p.city.n, 0);
+	assert_string_equal(p.country, "SO");
+	assert_true(fabs(p.lat - 6.1) < 0.1 && fabs(p.lon - 46.6) < 0.1);
+}
+
 /* The first and the last row of a sorted table are where a search goes wrong. */
 static void test_the_ends_of_the_tables_are_found(void **state)
 {
@@ -302,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_every_recorded_pop_is_accounted_for),
 		cmocka_unit_test(test_what_no_table_has_stays_unknown),
 		cmocka_unit_test(test_an_edge_is_looked_up_by_its_name),
+		cmocka_unit_test(test_an_airport_that_no_cdn_was_seen_at_has_no_city),
 		cmocka_unit_test(test_the_ends_of_the_tables_are_found),
 	};
 	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
