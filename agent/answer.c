@@ -2,13 +2,6 @@
 
 #include <stdio.h>
 
-static int32_t clamp_ttl(int64_t s)
-{
-	if (s == INT64_MIN)
-		return OBS_TTL_NONE;
-	return (int32_t)MIN(MAX(s, (int64_t)INT32_MIN + 1), (int64_t)INT32_MAX);
-}
-
 /* No header names the place. At a network's edge that is how it is; at a cache one runs oneself, or none at
  * all, the machine is the place: caches of one make must not all fall into one cell. Unknown makes and none
  * share a name, because a cache that only now and then says a word must not become another edge each time. */
@@ -40,17 +33,9 @@ static void read_edge(struct answer *a, const struct target *t, const struct hea
 	a->edge = str_of(cdn_edge_name(&a->cdn, a->edge_text, sizeof(a->edge_text)));
 	if (a->ip.n > 0 && a->cdn.pop.n == 0)
 		name_by_address(a);
-	o->n_tiers = (uint8_t)MIN(a->cdn.n_tiers, (size_t)OBS_TIERS_MAX);
-	for (size_t i = 0; i < o->n_tiers; i++) {
-		o->tiers[i] = (uint8_t)a->cdn.tiers[i].status;
-		o->tier_kinds[i] = (uint8_t)a->cdn.tiers[i].kind;
-	}
+	cdn_fill_obs(&a->cdn, o);
 	if (o->n_tiers > 0)
 		a->node = a->cdn.tiers[0].node;
-	if (a->cdn.age_s >= 0)
-		o->age_s = (int32_t)MIN(a->cdn.age_s, (int64_t)INT32_MAX);
-	o->ttl_s = clamp_ttl(a->cdn.ttl_s);
-	o->browser_ttl_s = clamp_ttl(a->cdn.browser_ttl_s);
 }
 
 static bool is_redirect(int status)
