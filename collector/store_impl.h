@@ -94,6 +94,8 @@ int store_join_group(struct store *st, bool *ret_own, struct err *err);
 /* Id of a name, made when new; the empty name is 0. */
 int store_name_id(struct store *st, struct str text, int64_t *ret_id, struct err *err);
 void store_forget_names(struct store *st);
+/* The file is no longer where it was opened. */
+bool store_has_moved(struct store *st);
 /* Sets last_position and last_received_us from the file. */
 int store_load_last(struct store *st, struct err *err);
 /* The last position whose received_at is before at_us; 0: none. Relies on received_at never falling. */

@@ -290,6 +290,9 @@ void store_close(struct store *st)
 	if (st == NULL)
 		return;
 	store_rollback(st);
+	if (st->db &&
+		store_has_moved(st)) /* the last to close removes the WAL by its name: it may be another's */
+		sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
 	for (size_t i = 0; i < STMT_COUNT; i++)
 		sqlite3_finalize(st->stmt[i]);
 	INVARIANT(sqlite3_close(st->db) == SQLITE_OK);

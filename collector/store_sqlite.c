@@ -212,9 +212,31 @@ int store_join_group(struct store *st, bool *ret_own, struct err *err)
 	return st->in_group ? 0 : store_begin(st, err);
 }
 
+bool store_has_moved(struct store *st)
+{
+	int moved = 0;
+	return sqlite3_file_control(st->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+/* Writing goes on into a file that nobody will find again, without any error of the system: deleted by hand,
+ * or replaced by a backup. What is open is of no use then; the same file put back is. */
+static int check_place(struct store *st, struct err *err)
+{
+	if (!store_has_moved(st))
+		return 0;
+	store_rollback(st);
+	return err_set(err, ERR_IO,
+		"'%s' is not the file any more that was opened: it was moved, deleted or replaced; put it "
+		"back, or "
+		"restart the collector to go on with what is there",
+		st->path);
+}
+
 int store_commit(struct store *st, struct err *err)
 {
 	int rc = store_need_group(st, err);
+	if (rc == 0)
+		rc = check_place(st, err);
 	if (rc < 0)
 		return rc;
 	sqlite3_stmt *s = NULL;

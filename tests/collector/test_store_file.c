@@ -210,6 +210,36 @@ static void readers_cannot_write(void **state)
 	assert_int_equal(store_count(f->st, "agents"), 0);
 }
 
+static void a_file_moved_away_takes_nothing_until_it_is_back(void **state)
+{
+	struct fixture *f = *state;
+	char aside[160];
+	struct err err = { 0 };
+	bool duplicate;
+	(void)snprintf(aside, sizeof(aside), "%s.aside", f->path);
+	fixture_open(f);
+	assert_int_equal(put_batch(f->st, 1, 1000), 1);
+	for (int replaced = 0; replaced < 2; replaced++) {
+		struct entry e = entry_batch("a1", (uint64_t)replaced + 2, "");
+		e.received_at_us = 2000;
+		assert_int_equal(rename(f->path, aside), 0);
+		if (replaced) { /* by an older copy, say */
+			int fd = open(f->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+			assert_true(fd >= 0 && close(fd) == 0);
+		}
+		assert_int_equal(store_begin(f->st, &err), 0);
+		assert_int_equal(store_append(f->st, &e, &duplicate, &err), 0);
+		assert_int_equal(store_commit(f->st, &err), ERR_IO);
+		assert_non_null(strstr(err.text, "moved, deleted or replaced; put it back, or restart"));
+		assert_int_equal(store_last_position(f->st), replaced + 1);
+		assert_int_equal(rename(aside, f->path), 0);
+		assert_int_equal(put_batch(f->st, (uint64_t)replaced + 2, 3000), replaced + 2);
+	}
+	fixture_close(f);
+	fixture_open(f);
+	assert_int_equal(store_count(f->st, "batches"), 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -220,6 +250,7 @@ int main(void)
 		TEST(the_file_says_what_it_is),
 		TEST(an_empty_or_half_made_file_is_a_new_store),
 		TEST(readers_cannot_write),
+		TEST(a_file_moved_away_takes_nothing_until_it_is_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
