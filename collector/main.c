@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "collector/export.h"
 #include "collector/hub_run.h"
 #include "collector/replay.h"
@@ -48,6 +49,25 @@ static void print_help(void)
 	buf_fini(&keys);
 }
 
+static int refuse_argument(struct str arg)
+{
+	static const char *const known[] = { "--config", "--config.check", "--version", "--help", "replay",
+		"export" };
+	struct nearest near = nearest_to(arg);
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		nearest_try(&near, known[i]);
+	if (str_is(arg, "--config"))
+		fprintf(stderr,
+			PROGRAM ": a file is missing behind '--config'; --help shows what there is\n");
+	else if (near.best)
+		fprintf(stderr, PROGRAM ": unknown argument '%.*s'; did you mean '%s'?\n", STR_ARG(arg),
+			near.best);
+	else
+		fprintf(stderr, PROGRAM ": unknown argument '%.*s'; --help shows what there is\n",
+			STR_ARG(arg));
+	return EXIT_USAGE;
+}
+
 static int options_read(int argc, char **argv, struct options *o)
 {
 	for (int i = 1; i < argc; i++) {
@@ -63,10 +83,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		} else if (str_is(arg, "--version")) {
 			o->version = true;
 		} else {
-			fprintf(stderr, PROGRAM ": %s '%s'; --help shows what there is\n",
-				str_is(arg, "--config") ? "a file is missing behind" : "unknown argument",
-				argv[i]);
-			return EXIT_USAGE;
+			return refuse_argument(arg);
 		}
 	}
 	return EXIT_FINE;

@@ -117,6 +117,8 @@ static void test_arguments(void **state)
 		{ "help names every key", { "--help" }, "services[].burst.max_rate", 0 },
 		{ "an unknown argument", { "--bogus" },
 			"unknown argument '--bogus'; --help shows what there is", 2 },
+		{ "a misspelt one", { "--verison" }, "did you mean '--version'?", 2 },
+		{ "a misspelt command", { "exprot" }, "did you mean 'export'?", 2 },
 		{ "a file is missing", { "--config" }, "a file is missing behind '--config'", 2 },
 		{ "a good file", { "--config", good, "--config.check" }, "c.yaml: fine, 0 services", 0 },
 		{ "the other spelling", { "--config.check", "--config", good }, "fine", 0 },
