@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
-#include <nng/supplemental/util/platform.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -216,7 +216,7 @@ static void find_address(const char *log, char *url, size_t n)
 			url[len] = '\0';
 			return;
 		}
-		nng_msleep(25);
+		(void)poll(NULL, 0, 25);
 	}
 	die(log, "the collector does not say where it listens");
 }
