@@ -10,10 +10,8 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
 	struct str place;
-	if (plain_word_is_nearest(h)) {
-		plain_words_read(h, e);
+	if (plain_word_is_nearest(h) && plain_words_read(h, e))
 		return; /* all else is of caches behind it */
-	}
 	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
 	if (headers_get_last(h, "pop", &place))
 		pop_set(e, place, "pop");

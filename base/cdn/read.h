@@ -50,8 +50,8 @@ struct via {
 struct via via_parse(struct str member);
 bool via_is_ats(const struct via *v);
 bool via_ats_status(const struct via *v, enum cache_status *ret); /* false: it shows no code */
-/* Does a cache whose name for itself contains this say that the copy is past its life? (RFC 7234, 5.5: 110 and
- * 111. RFC 9111 has given Warning up; Squid and Traffic Server still send it.) */
+/* Does a cache whose name for itself contains this say that the copy is past its life? (RFC 7234, 5.5: 110
+ * and 111. RFC 9111 has given Warning up; Squid and Traffic Server still send it.) */
 bool warned_stale(const struct headers *h, const char *agent);
 
 /* Filling edge_info. Names that are not clean (cdn.h) are dropped here. */
@@ -92,8 +92,9 @@ bool plain_word_is_nearest(const struct headers *h);
 bool is_fastly_node(struct str name);    /* cache-fra19169-FRA */
 struct str akamai_host(struct str text); /* "TCP_HIT from a23-62-155-202.deploy...": a23-62-155-202 */
 struct str vercel_pop(const struct headers *h);
-struct str wikimedia_pop(const struct headers *h); /* the last cpNNNN of X-Cache */
-enum software software_of(const struct headers *h);
+struct str wikimedia_pop(const struct headers *h);     /* the last cpNNNN of X-Cache */
+enum software software_named(const struct headers *h); /* the nearest cache that names itself */
+enum software software_of(const struct headers *h);    /* the same, unless nginx is in front of it */
 
 /* RFC 9111, 9211, 9213 */
 struct cache_control {

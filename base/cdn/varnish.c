@@ -12,9 +12,8 @@ static void varnish_read(const struct headers *h, struct edge_info *e)
 	pop_set(e, wikimedia_pop(h), "x-cache");
 	if (x_cache_is_squids(h, &words) && x_varnish_read(h, e))
 		return; /* Squid is behind it */
-	if (words.n == 0 && plain_word_is_last(h, SOFTWARE_VARNISH)) {
+	if (words.n == 0 && plain_word_is_last(h, SOFTWARE_VARNISH) && plain_words_read(h, e)) {
 		/* VCL's word, which may know more than the number of ids does: grace, pass. */
-		plain_words_read(h, e);
 		e->used |= USED_X_VARNISH;
 		return;
 	}
