@@ -398,7 +398,7 @@ int replay_main(int argc, char **argv)
 	struct err err = { 0 };
 	int c;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			if (time_parse(str_of(optarg), &r.at_us, &err) < 0) {

@@ -127,6 +127,8 @@ static void test_arguments(void **state)
 		{ "a bad file does not start", { "--config", bad }, "bad.yaml:3:3:", 1 },
 		{ "no file", { "--config", none }, "No such file", 1 },
 		{ "replay is another program", { "replay" }, "replay", 2 },
+		{ "and has help of its own", { "replay", "-h" }, "usage: tidemark-collector replay", 0 },
+		{ "so has export", { "export", "-h" }, "usage: tidemark-collector export", 0 },
 		{ "and export", { "export", "--bogus" }, "export", 2 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
