@@ -72,32 +72,71 @@ static void errors_table(
 	table_fini(&table);
 }
 
+/* Only what the edge's code means: where the agents are, which the API gives as a hint, is no place of the
+ * edge's. */
+static void add_place(struct table *t, const json_t *cell)
+{
+	const json_t *place = json_object_get(cell, "place");
+	struct str city = json_text(place, "city"), country = json_text(place, "country");
+	struct buf b;
+	buf_init(&b, 1024);
+	if (str_is(json_text(place, "from"), "header"))
+		buf_addf(&b, "%.*s%s%.*s", STR_ARG(city), city.n && country.n ? ", " : "", STR_ARG(country));
+	add_text(t, STYLE_PLAIN, buf_failed(&b) ? STR_NONE : buf_str(&b));
+	buf_fini(&b);
+}
+
+static bool any_place(const json_t *cells, size_t n_max)
+{
+	for (size_t i = 0; i < MIN(n_max, json_array_size(cells)); i++)
+		if (str_is(json_text(json_object_get(json_array_get(cells, i), "place"), "from"), "header"))
+			return true;
+	return false;
+}
+
+/* headers: room for all of them, which the table keeps */
+static void cells_fill(struct table *table, const char **headers, const json_t *cells, size_t n_max,
+	bool services, bool places)
+{
+	static const char *const most[] = { "STATE", "~SERVES", "~WANTED", "FOR", "AGE", NULL };
+	size_t n = 0;
+	if (services)
+		headers[n++] = "~SERVICE";
+	headers[n++] = "~ENDPOINT";
+	headers[n++] = "~EDGE";
+	if (places)
+		headers[n++] = "PLACE";
+	memcpy(headers + n, most, sizeof(most));
+	table_init(table, headers);
+	for (size_t i = 0; i < MIN(n_max, json_array_size(cells)); i++) {
+		const json_t *cell = json_array_get(cells, i);
+		struct str state = json_text(cell, "state");
+		if (services)
+			add_text(table, STYLE_PLAIN, json_text(cell, "service"));
+		add_text(table, STYLE_PLAIN, json_text(cell, "endpoint"));
+		add_text(table, STYLE_PLAIN, json_text(cell, "edge"));
+		if (places)
+			add_place(table, cell);
+		add_text(table, state_style(state), state);
+		add_text(table, STYLE_PLAIN, json_text(cell, "version"));
+		add_text(table, STYLE_PLAIN, json_text(cell, "expected"));
+		if (json_num(cell, "staleness_s", 0) > 0)
+			add_seconds(table, cell, "staleness_s");
+		else /* it serves nothing old */
+			table_add(table, STYLE_PLAIN, STR("-"));
+		add_seconds(table, cell, "age_s");
+	}
+}
+
 void cells_table(const struct term *t, const json_t *cells, size_t n_max, const char *indent, struct buf *out)
 {
-	static const char *const with[] = { "~SERVICE", "~ENDPOINT", "~EDGE", "STATE", "~SERVES", "~WANTED",
-		"FOR", "AGE", NULL };
-	bool many = many_services(cells);
+	const char *headers[16];
+	bool services = many_services(cells), places = any_place(cells, n_max);
 	struct table table;
-	const json_t *cell;
-	size_t i;
-	table_init(&table, many ? with : with + 1);
-	json_array_foreach(cells, i, cell)
-	{
-		struct str state = json_text(cell, "state");
-		if (i == n_max)
-			break;
-		if (many)
-			add_text(&table, STYLE_PLAIN, json_text(cell, "service"));
-		add_text(&table, STYLE_PLAIN, json_text(cell, "endpoint"));
-		add_text(&table, STYLE_PLAIN, json_text(cell, "edge"));
-		add_text(&table, state_style(state), state);
-		add_text(&table, STYLE_PLAIN, json_text(cell, "version"));
-		add_text(&table, STYLE_PLAIN, json_text(cell, "expected"));
-		if (json_num(cell, "staleness_s", 0) > 0)
-			add_seconds(&table, cell, "staleness_s");
-		else /* it serves nothing old */
-			table_add(&table, STYLE_PLAIN, STR("-"));
-		add_seconds(&table, cell, "age_s");
+	cells_fill(&table, headers, cells, n_max, services, places);
+	if (places && strlen(indent) + table_width(&table) > t->width) { /* nothing is cut for a city */
+		table_fini(&table);
+		cells_fill(&table, headers, cells, n_max, services, false);
 	}
 	table_print(&table, t, indent, out);
 	if (json_array_size(cells) > n_max)

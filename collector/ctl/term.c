@@ -211,6 +211,24 @@ static struct str header_text(const char *header)
 	return str_of(header + header_shrinks(header));
 }
 
+static void widths_want(const struct table *t, size_t *widths)
+{
+	size_t n = t->n_columns;
+	for (size_t i = 0; i < n; i++)
+		widths[i] = header_text(t->headers[i]).n;
+	for (size_t i = 0; i < t->n_cells; i++)
+		widths[i % n] = MAX(widths[i % n], text_width(str_of(t->cells[i].text)));
+}
+
+size_t table_width(const struct table *t)
+{
+	size_t widths[16], sum = 2 * (t->n_columns - 1);
+	widths_want(t, widths);
+	for (size_t i = 0; i < t->n_columns; i++)
+		sum += widths[i];
+	return sum;
+}
+
 /* Takes a column at a time off the widest that may shrink, down to its header or 8. */
 static void widths_fit(const struct table *t, size_t *widths, size_t room)
 {
@@ -245,10 +263,7 @@ void table_print(const struct table *t, const struct term *term, const char *ind
 {
 	size_t widths[16], n = t->n_columns, pad = strlen(indent);
 	INVARIANT(t->n_cells % n == 0);
-	for (size_t i = 0; i < n; i++)
-		widths[i] = header_text(t->headers[i]).n;
-	for (size_t i = 0; i < t->n_cells; i++)
-		widths[i % n] = MAX(widths[i % n], text_width(str_of(t->cells[i].text)));
+	widths_want(t, widths);
 	widths_fit(t, widths, term->width > pad ? term->width - pad : 0);
 	buf_addf(out, "%s", indent);
 	for (size_t i = 0; i < n; i++)

@@ -39,6 +39,7 @@ struct table {
 void table_init(struct table *t, const char *const *headers);
 void table_fini(struct table *t);
 void table_add(struct table *t, enum style style, struct str text); /* made printable; the next cell */
+size_t table_width(const struct table *t);                          /* columns it takes when none shrinks */
 void table_print(const struct table *t, const struct term *term, const char *indent, struct buf *out);
 
 void out_flush(struct buf *b); /* writes it to stdout and empties it */

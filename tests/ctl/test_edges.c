@@ -114,6 +114,49 @@ static void numbers_are_shown_as_they_were_meant(void **state)
 	fake_stop(f);
 }
 
+/* A city is shown where that cuts nothing; what is only a hint never is. */
+#define PLACED(endpoint, edge, place)                                                                        \
+	"{\"service\":\"shop\",\"endpoint\":\"" endpoint "\",\"edge\":\"" edge                               \
+	"\",\"state\":\"fresh\",\"version\":\"v2\",\"expected\":\"v2\",\"staleness_s\":null,\"age_s\":3,"    \
+	"\"place\":" place "}"
+#define FRANKFURT "{\"city\":\"Frankfurt\",\"country\":\"DE\",\"lat\":50.04,\"lon\":8.56,\"from\":\"header\"}"
+#define HINT      "{\"city\":null,\"country\":null,\"lat\":52.52,\"lon\":13.40,\"from\":\"agent\"}"
+
+static void a_city_is_shown_where_there_is_room(void **state)
+{
+	static const struct {
+		const char *says, *items, *want, *want_not;
+	} cases[] = {
+		{ "the edge's city beside it", PLACED("version", "cloudfront:FRA56-P4", FRANKFURT),
+			"version   cloudfront:FRA56-P4  Frankfurt, DE  fresh  v2      v2      -    3s\n",
+			NULL },
+		{ "none for an edge of no known place",
+			PLACED("version", "fastly:FRA", FRANKFURT) "," PLACED("version", "self:x", HINT),
+			"version   self:x      -              fresh  v2", "52" },
+		{ "no column where there are only hints", PLACED("version", "self:x", HINT), "self:x  fresh",
+			"PLACE" },
+		{ "nor where it would cut the others",
+			PLACED("a-name-that-is-very-long", "cloudfront:FRA56-P4", FRANKFURT),
+			"a-name-that-is-very-long  cloudfront:FRA56-P4  fresh", "Frankfurt" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake *f = fake_start();
+		struct run r;
+		struct buf answer;
+		buf_init(&answer, 4096);
+		buf_addf(&answer, "{\"items\":[%s],\"next\":null}", cases[i].items);
+		fake_answer(f, "GET", "/api/v1/cells", 200, answer.p);
+		run_client(&r, f, false, NULL, ARGS("edges"));
+		assert_int_equal(r.code, 0);
+		must_contain(cases[i].says, r.out.p, cases[i].want);
+		if (cases[i].want_not)
+			must_not_contain(cases[i].says, r.out.p, cases[i].want_not);
+		buf_fini(&answer);
+		run_fini(&r);
+		fake_stop(f);
+	}
+}
+
 static void what_an_agent_does_not_do_is_shown(void **state)
 {
 	struct fake *f = fake_start();
@@ -141,6 +184,7 @@ int main(void)
 		cmocka_unit_test(edges_of_nothing_say_so),
 		cmocka_unit_test(a_filter_nothing_goes_by_is_wrong_usage),
 		cmocka_unit_test(a_service_nobody_watches_is_wrong_usage_everywhere),
+		cmocka_unit_test(a_city_is_shown_where_there_is_room),
 		cmocka_unit_test(what_an_agent_does_not_do_is_shown),
 		cmocka_unit_test(numbers_are_shown_as_they_were_meant),
 	};
