@@ -164,6 +164,12 @@ static void test_a_life(void **state)
 		f, conf, "services: [{name: a, version: etag, endpoints: [{url: 'https://a.example/'}]}]\n");
 	assert_int_equal(kill(r.pid, SIGHUP), 0);
 	assert_true(run_says(&r, "event=reloaded"));
+	write_conf(f, conf,
+		"http: {tls: {cert: " TESTS_DIR "/collector/tls/collector.pem, key: " TESTS_DIR
+		"/collector/tls/collector.key}}\n"
+		"services: [{name: a, version: etag, endpoints: [{url: 'https://a.example/'}]}]\n");
+	assert_int_equal(kill(r.pid, SIGHUP), 0);
+	assert_true(run_says(&r, "event=reload_needs_restart key=http.tls still=off"));
 	write_conf(f, conf, "nonsense: 1\n");
 	assert_int_equal(kill(r.pid, SIGHUP), 0);
 	assert_true(run_says(&r, "event=reload_failed"));
