@@ -13,36 +13,36 @@ chain() {
 }
 
 # nginx hands on the Age it was given and the shield's lines; its own word comes last.
-chain nginx-said-varnish generic 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' 0-1 \
+chain nginx-said-varnish generic 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' 0-1 \
 	'edge:revalidated inner:miss' 0-1 'edge:expired inner:miss' 0-1 'edge:stale inner:miss' 0-1
-chain nginx-said-squid generic 'edge:miss inner:miss' - 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' - \
-	'edge:revalidated inner:miss' - 'edge:expired inner:expired' - 'edge:expired inner:stale' 2-60
+chain nginx-said-squid generic 'edge:miss inner:miss' - 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' - \
+	'edge:revalidated inner:miss' - 'edge:expired inner:expired' - 'edge:expired inner:stale' 2-500
 # Without that word nothing shows that nginx is there: what the shield said of the copy is all there is.
-chain nginx-varnish varnish edge:miss 0-1 edge:hit 2-60 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1
+chain nginx-varnish varnish edge:miss 0-1 edge:hit 2-500 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1
 
 # Varnish in grace does not ask the shield first.
-chain varnish-ats varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' 2-60 \
-	'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60
-chain varnish-nginx varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 0-1 'edge:hit inner:miss' 2-60 \
-	'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60
-chain varnish-squid varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' 2-60 \
-	'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60 'edge:hit inner:miss' 2-60
+chain varnish-ats varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' 2-500 \
+	'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500
+chain varnish-nginx varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 0-1 'edge:hit inner:miss' 2-500 \
+	'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500
+chain varnish-squid varnish 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' 2-500 \
+	'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500 'edge:hit inner:miss' 2-500
 
 # A copy that the shield confirmed is a HIT to Squid, with the shield's newest lines.
-chain squid-nginx squid 'edge:miss inner:miss' - 'edge:miss inner:hit' - 'edge:hit inner:miss' 2-60 \
+chain squid-nginx squid 'edge:miss inner:miss' - 'edge:miss inner:hit' - 'edge:hit inner:miss' 2-500 \
 	'edge:hit inner:revalidated' 0-1 'edge:expired inner:expired' - 'edge:hit inner:stale' 0-1
-chain squid-varnish squid 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' 2-60 \
-	'edge:hit inner:miss' 0-1 'edge:expired inner:miss' 0-1 'edge:stale inner:miss' 2-60
+chain squid-varnish squid 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' 2-500 \
+	'edge:hit inner:miss' 0-1 'edge:expired inner:miss' 0-1 'edge:stale inner:miss' 2-500
 
-chain ats-said-squid ats 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-60 'edge:hit inner:miss' 2-60 \
-	'edge:revalidated inner:hit' 0-1 'edge:expired inner:expired' 0-1 'edge:expired inner:stale' 2-60
+chain ats-said-squid ats 'edge:miss inner:miss' 0-1 'edge:miss inner:hit' 2-500 'edge:hit inner:miss' 2-500 \
+	'edge:revalidated inner:hit' 0-1 'edge:expired inner:expired' 0-1 'edge:expired inner:stale' 2-500
 # Without Via it only writes Server, as it does behind a Squid: the one that names itself in Via is named.
-chain ats-squid squid edge:miss 0-1 edge:hit 2-60 edge:miss 2-60 edge:hit 0-1 edge:expired 0-1 edge:stale 2-60
+chain ats-squid squid edge:miss 0-1 edge:hit 2-500 edge:miss 2-500 edge:hit 0-1 edge:expired 0-1 edge:stale 2-500
 
 # Caddy has no cache, so the one behind it is the edge's.
-chain caddy-varnish varnish edge:miss 0-1 edge:hit 2-60 edge:hit 2-60 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1
-chain caddy-squid squid edge:miss - edge:hit 2-60 edge:hit 2-60 edge:hit 0-1 edge:expired - edge:stale 2-60
+chain caddy-varnish varnish edge:miss 0-1 edge:hit 2-500 edge:hit 2-500 edge:miss 0-1 edge:miss 0-1 edge:miss 0-1
+chain caddy-squid squid edge:miss - edge:hit 2-500 edge:hit 2-500 edge:hit 0-1 edge:expired - edge:stale 2-500
 
 # HAProxy adds nothing. It keeps no answer of Age 0, and takes the Age off the one it does keep.
 chain haproxy-varnish varnish edge:miss 0-1 edge:hit - edge:hit - edge:miss 0-1 edge:miss 0-1 edge:miss 0-1
-told haproxy-varnish long/hit-haproxy-varnish varnish edge:hit 2-60 "a hit at HAProxy carries the shield's lines"
+told haproxy-varnish long/hit-haproxy-varnish varnish edge:hit 2-500 "a hit at HAProxy carries the shield's lines"

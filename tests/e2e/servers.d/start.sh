@@ -15,7 +15,7 @@ server() {
 }
 
 # One path a thing to happen. A copy lives 1 s where it has to be over soon. Once the file `down` is there, `gone` answers
-# nothing any more and `sick` 503; the copy may then be used a minute longer (RFC 5861).
+# nothing any more and `sick` 503; the copy may then be used ten minutes longer (RFC 5861).
 server_origin_conf() {
 	nginx_head shop
 	cat <<-C
@@ -26,13 +26,13 @@ server_origin_conf() {
 			location /brief/ { add_header Cache-Control "max-age=1"; }
 			location /gone/ {
 				if (-f $run/origin/down) { return 444; }
-				add_header Cache-Control "max-age=1, stale-if-error=60";
+				add_header Cache-Control "max-age=1, stale-if-error=600";
 			}
 			location /sick/ {
 				if (-f $run/origin/down) { return 503; }
-				add_header Cache-Control "max-age=1, stale-if-error=60";
+				add_header Cache-Control "max-age=1, stale-if-error=600";
 			}
-			location /late/ { add_header Cache-Control "max-age=1, stale-while-revalidate=60"; }
+			location /late/ { add_header Cache-Control "max-age=1, stale-while-revalidate=600"; }
 			location /secret/ { add_header Cache-Control "no-store"; }
 		}
 		}
@@ -76,7 +76,7 @@ server_nginx_conf() { # server_nginx_conf NAME...
 start_varnish() { # start_varnish NAME
 	mkdir -p "$run/varnish"
 	local grace='-p default_grace=600' # not the 10 s it is by itself: this machine may be slow
-	[ "$1" != varnish-nograce ] || grace='-p default_grace=0 -p default_keep=60'
+	[ "$1" != varnish-nograce ] || grace='-p default_grace=0 -p default_keep=600'
 	printf 'vcl 4.1;\nbackend default { .host = "127.0.0.1"; .port = "%s"; }\n' "${server_port[${inner_of[$1]}]}" \
 		>"$run/varnish/$1.vcl"
 	# shellcheck disable=SC2086 # options
