@@ -1,5 +1,6 @@
 /* Response headers as a server sent them: the raw block, then what every CDN's reader makes of it. */
 #include "base/cdn/cdn.h"
+#include "base/places.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -28,6 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		(void)cdn_edge_name(&e, name, sizeof(name));
 		INVARIANT(memchr(name, '\0', sizeof(name)) != NULL);
 		INVARIANT(str_is_utf8(str_of(name)));
+		struct place p;
+		if (place_of(e.vendor, e.pop, &p))
+			INVARIANT(strlen(p.country) == 2 && p.lat >= -90 && p.lat <= 90 && p.lon >= -180 &&
+				  p.lon <= 180);
+		/* any bytes as a PoP, of every vendor */
+		const struct vendor *v;
+		for (size_t i = 0; (v = cdn_vendor_at(i)) != NULL; i++)
+			(void)place_of(str_of(v->name), fuzz_str(data, n), &p);
 	}
 	return 0;
 }
