@@ -1,54 +1,11 @@
-/* fleet.c - see fleet.h. One mutex over two hash tables: agents by name, peers by pipe. */
+/* fleet.c - see fleet.h and fleet_impl.h: who is enrolled, who is there, what the journal hears of it. */
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "collector/fleet.h"
-#include "collector/shortfall.h"
+#include "collector/fleet_impl.h"
 #include "collector/token.h"
 
-#define BUCKETS          4096
 #define CLOCK_SUSPECT_US (2 * US_PER_S)
-
-struct peer;
-struct agent {
-	struct agent *next; /* in its bucket */
-	struct agent *next_news;
-	struct agent_record record; /* its strings point to text */
-	bool enrolled, is_static, in_news;
-	struct peer *peer; /* its one live connection */
-	bool ever_told;
-	enum agent_told told, want; /* what the journal has; what is so */
-	bool suspect, told_suspect;
-	bool has_location;
-	double latitude, longitude;
-	char *software;
-	uint64_t lost_results;
-	struct shortfall shortfall;
-};
-struct peer {              /* one pipe */
-	struct peer *next; /* in its bucket */
-	uint32_t pipe;
-	struct agent *agent; /* NULL before Hello, and after it was let go */
-	enum denial why_not; /* DENIAL_COUNT: may speak */
-	int64_t last_boot_us;
-	struct peer *newer, *older; /* among the parked */
-	struct fleet_parked parked; /* msg NULL: none */
-};
-struct text {
-	struct text *next;
-	char bytes[];
-};
-
-struct fleet {
-	pthread_mutex_t lock;
-	struct agent *agents[BUCKETS];
-	struct peer *peers[BUCKETS];
-	struct peer *oldest, *newest; /* parked, by deadline: all wait equally long */
-	struct agent *news;
-	struct text *texts;
-	size_t n_enrolled, n_connected, n_pipes, n_parked;
-	uint64_t lost_results, held_back, refused, version;
-};
 
 struct fleet *fleet_new(void)
 {
@@ -110,7 +67,7 @@ static struct agent *agent_find(struct fleet *f, struct str name, bool make)
 	return a;
 }
 
-static struct peer **peer_at(struct fleet *f, uint32_t pipe)
+struct peer **fleet_peer_at(struct fleet *f, uint32_t pipe)
 {
 	struct peer **at = &f->peers[pipe % BUCKETS];
 	while (*at && (*at)->pipe != pipe)
@@ -194,72 +151,6 @@ void fleet_forget_absent(struct fleet *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* -- parked Watches -- */
-
-static void *unpark(struct fleet *f, struct peer *p)
-{
-	void *msg = p->parked.msg;
-	if (!msg)
-		return NULL;
-	*(p->older ? &p->older->newer : &f->oldest) = p->newer;
-	*(p->newer ? &p->newer->older : &f->newest) = p->older;
-	p->older = p->newer = NULL;
-	p->parked.msg = NULL;
-	f->n_parked--;
-	return msg;
-}
-
-void *fleet_park(struct fleet *f, const struct fleet_parked *parked)
-{
-	void *old = parked->msg;
-	pthread_mutex_lock(&f->lock);
-	struct peer *p = *peer_at(f, parked->pipe);
-	if (p && p->agent && p->why_not == DENIAL_COUNT) {
-		old = unpark(f, p);
-		p->parked = *parked;
-		p->older = f->newest;
-		*(f->newest ? &f->newest->newer : &f->oldest) = p;
-		f->newest = p;
-		f->n_parked++;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return old;
-}
-
-bool fleet_take_due(struct fleet *f, int64_t boot_us, struct fleet_parked *ret)
-{
-	bool due = false;
-	pthread_mutex_lock(&f->lock);
-	if (f->oldest && f->oldest->parked.deadline_boot_us <= boot_us) {
-		*ret = f->oldest->parked;
-		unpark(f, f->oldest);
-		due = true;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return due;
-}
-
-size_t fleet_take_parked(struct fleet *f, struct fleet_parked **ret)
-{
-	size_t n = 0;
-	pthread_mutex_lock(&f->lock);
-	*ret = mem_new_array(f->n_parked + 1, sizeof(**ret));
-	while (f->oldest) {
-		(*ret)[n++] = f->oldest->parked;
-		unpark(f, f->oldest);
-	}
-	pthread_mutex_unlock(&f->lock);
-	return n;
-}
-
-int64_t fleet_next_deadline(struct fleet *f)
-{
-	pthread_mutex_lock(&f->lock);
-	int64_t at = f->oldest ? f->oldest->parked.deadline_boot_us : INT64_MAX;
-	pthread_mutex_unlock(&f->lock);
-	return at;
-}
-
 /* -- credentials -- */
 
 static void set_enrolled(struct fleet *f, struct agent *a, bool enrolled)
@@ -310,7 +201,7 @@ void fleet_put(struct fleet *f, const struct agent_record *r, void **ret_parked)
 		record_set(f, a, r);
 		if (r->revoked) {
 			if (a->peer)
-				parked = unpark(f, a->peer);
+				parked = fleet_unpark(f, a->peer);
 			agent_let_go(f, a, DENIED_REVOKED);
 			want(f, a, AGENT_REVOKED);
 		} else {
@@ -403,7 +294,7 @@ int fleet_each(
 void fleet_pipe_added(struct fleet *f, uint32_t pipe, int64_t boot_us)
 {
 	pthread_mutex_lock(&f->lock);
-	struct peer **at = peer_at(f, pipe);
+	struct peer **at = fleet_peer_at(f, pipe);
 	if (!*at) {
 		*at = mem_new(sizeof(**at));
 		(*at)->pipe = pipe;
@@ -417,7 +308,7 @@ void fleet_pipe_added(struct fleet *f, uint32_t pipe, int64_t boot_us)
 static void *peer_remove(struct fleet *f, struct peer **at)
 {
 	struct peer *p = *at;
-	void *parked = unpark(f, p);
+	void *parked = fleet_unpark(f, p);
 	if (p->agent) {
 		struct agent *a = p->agent;
 		agent_let_go(f, a, DENIAL_COUNT);
@@ -433,7 +324,7 @@ static void *peer_remove(struct fleet *f, struct peer **at)
 void *fleet_pipe_gone(struct fleet *f, uint32_t pipe)
 {
 	pthread_mutex_lock(&f->lock);
-	struct peer **at = peer_at(f, pipe);
+	struct peer **at = fleet_peer_at(f, pipe);
 	void *parked = *at ? peer_remove(f, at) : NULL;
 	pthread_mutex_unlock(&f->lock);
 	return parked;
@@ -481,7 +372,7 @@ enum denial fleet_hello(struct fleet *f, uint32_t pipe, const struct wire_hello 
 	enum denial d = DENIED_HELLO_FIRST;
 	void *parked = NULL;
 	pthread_mutex_lock(&f->lock);
-	struct peer *p = *peer_at(f, pipe);
+	struct peer *p = *fleet_peer_at(f, pipe);
 	struct agent *a = agent_find(f, h->agent, false);
 	if (p) { /* else it went away while its Hello was under way: the answer reaches nobody */
 		p->last_boot_us = boot_us;
@@ -495,7 +386,7 @@ enum denial fleet_hello(struct fleet *f, uint32_t pipe, const struct wire_hello 
 		}
 		if (a->peer != p) {
 			if (a->peer)
-				parked = unpark(f, a->peer);
+				parked = fleet_unpark(f, a->peer);
 			agent_let_go(f, a, DENIED_REPLACED);
 			a->peer = p;
 			f->n_connected++;
@@ -515,7 +406,7 @@ enum denial fleet_message(struct fleet *f, uint32_t pipe, int64_t boot_us, struc
 {
 	enum denial d = DENIED_HELLO_FIRST;
 	pthread_mutex_lock(&f->lock);
-	struct peer *p = *peer_at(f, pipe);
+	struct peer *p = *fleet_peer_at(f, pipe);
 	if (p) {
 		p->last_boot_us = boot_us;
 		d = p->why_not;
@@ -530,7 +421,7 @@ bool fleet_upload(struct fleet *f, uint32_t pipe, uint64_t lost_results, bool cl
 {
 	bool news = false;
 	pthread_mutex_lock(&f->lock);
-	struct peer *p = *peer_at(f, pipe);
+	struct peer *p = *fleet_peer_at(f, pipe);
 	if (p && p->agent) {
 		struct agent *a = p->agent;
 		f->lost_results += lost_results -
@@ -548,7 +439,7 @@ bool fleet_watch(struct fleet *f, uint32_t pipe, bool leaving, const struct wire
 {
 	bool news = false;
 	pthread_mutex_lock(&f->lock);
-	struct peer *p = *peer_at(f, pipe);
+	struct peer *p = *fleet_peer_at(f, pipe);
 	if (p && p->agent) {
 		if (s->there)
 			shortfall_keep(&p->agent->shortfall, s, &f->held_back, &f->refused);

@@ -65,9 +65,17 @@ struct fleet_parked {
 	int64_t received_us; /* collector's wall clock, for the answer */
 	int64_t deadline_boot_us;
 };
-/* Takes p->msg. Returns the Watch that was parked there before, or p->msg itself when the pipe is gone: the
- * caller frees. */
-void *fleet_park(struct fleet *f, const struct fleet_parked *p);
+/* How often fleet_take_parked() was called: read it before deciding that there is nothing to tell. */
+uint64_t fleet_pushes(struct fleet *f);
+enum fleet_parking {
+	PARKING_HELD,  /* p->msg is the fleet's now; *ret_old: the Watch that was parked there before, or NULL
+			*/
+	PARKING_STALE, /* others were told something meanwhile: look again */
+	PARKING_DENIED, /* revoked, replaced meanwhile: *ret_denial */
+	PARKING_GONE,   /* the pipe is */
+};
+enum fleet_parking fleet_park(struct fleet *f, const struct fleet_parked *p, uint64_t pushes, void **ret_old,
+	enum denial *ret_denial);
 bool fleet_take_due(struct fleet *f, int64_t boot_us, struct fleet_parked *ret);
 /* All of them, oldest first; free() the array. */
 size_t fleet_take_parked(struct fleet *f, struct fleet_parked **ret);

@@ -180,11 +180,37 @@ static void handle_hello(
 	collector_conf_unref(conf);
 }
 
+/* Takes p->msg. Between deciding that there is nothing to tell and parking, things may change: then again. */
+static void tell_or_park(struct recv *r, const struct fleet_parked *p)
+{
+	enum fleet_parking how;
+	do {
+		struct collector_conf *conf;
+		struct assign_out out;
+		enum denial why = DENIAL_COUNT;
+		void *old = NULL;
+		uint64_t pushes = fleet_pushes(r->o.fleet);
+		r->o.assign(r->o.ctx, &p->agent, &out, &conf);
+		if (p->generation != out.a.generation) {
+			how = PARKING_HELD;
+			answer_assignments(r, p->msg, &out.a, true, p->received_us);
+		} else {
+			how = fleet_park(r->o.fleet, p, pushes, &old, &why);
+		}
+		if (how == PARKING_DENIED)
+			answer_denied(r, p->msg, why);
+		else if (how == PARKING_GONE)
+			nng_msg_free(p->msg);
+		if (old)
+			nng_msg_free(old); /* the agent gave that Watch up */
+		assign_out_fini(&out);
+		collector_conf_unref(conf);
+	} while (how == PARKING_STALE);
+}
+
 static void handle_watch(struct recv *r, nng_msg *msg, uint32_t pipe, const struct fleet_agent *agent,
 	const struct wire_msg *m, int64_t received_us)
 {
-	struct collector_conf *conf;
-	struct assign_out out;
 	uint64_t generation = m->watch.generation;
 	if (fleet_watch(r->o.fleet, pipe, m->watch.leaving, &m->watch.shortfall))
 		r->o.fleet_changed(r->o.ctx);
@@ -194,18 +220,9 @@ static void handle_watch(struct recv *r, nng_msg *msg, uint32_t pipe, const stru
 		answer_assignments(r, msg, &same, false, received_us);
 		return;
 	}
-	r->o.assign(r->o.ctx, agent, &out, &conf);
-	if (generation != out.a.generation) {
-		answer_assignments(r, msg, &out.a, true, received_us);
-	} else {
-		struct fleet_parked p = { pipe, *agent, msg, generation, received_us,
-			clock_boot_us() + WATCH_PARK_MS * US_PER_MS };
-		nng_msg *left = fleet_park(r->o.fleet, &p);
-		if (left)
-			nng_msg_free(left); /* the agent gave that Watch up, or the pipe is gone */
-	}
-	assign_out_fini(&out);
-	collector_conf_unref(conf);
+	struct fleet_parked p = { pipe, *agent, msg, generation, received_us,
+		clock_boot_us() + WATCH_PARK_MS * US_PER_MS };
+	tell_or_park(r, &p);
 }
 
 static void upload_done(struct work *w, int rc, bool duplicate, const struct err *err)
@@ -366,20 +383,8 @@ void recv_push(struct recv *r)
 {
 	struct fleet_parked *list;
 	size_t n = fleet_take_parked(r->o.fleet, &list);
-	for (size_t i = 0; i < n; i++) {
-		struct collector_conf *conf;
-		struct assign_out out;
-		r->o.assign(r->o.ctx, &list[i].agent, &out, &conf);
-		if (list[i].generation != out.a.generation) {
-			answer_assignments(r, list[i].msg, &out.a, true, list[i].received_us);
-		} else {
-			nng_msg *left = fleet_park(r->o.fleet, &list[i]);
-			if (left)
-				nng_msg_free(left);
-		}
-		assign_out_fini(&out);
-		collector_conf_unref(conf);
-	}
+	for (size_t i = 0; i < n; i++)
+		tell_or_park(r, &list[i]);
 	free(list);
 }
 

@@ -100,6 +100,14 @@ static void test_coming_and_going_between_two_looks_is_no_news(void **state)
 	fleet_free(f, drop);
 }
 
+static void expect_parked(struct fleet *f, const struct fleet_parked *p, void *old)
+{
+	enum denial why;
+	void *got;
+	assert_int_equal(fleet_park(f, p, fleet_pushes(f), &got, &why), PARKING_HELD);
+	assert_ptr_equal(got, old);
+}
+
 static void test_who_replaces_whom(void **state)
 {
 	struct fleet *f = fleet_new();
@@ -111,13 +119,19 @@ static void test_who_replaces_whom(void **state)
 	put(f, "fra-1", "eu", false);
 	welcome(f, 1, "fra-1");
 	struct fleet_parked p = { .pipe = 1, .msg = &msg, .deadline_boot_us = 5 };
-	assert_null(fleet_park(f, &p));
+	expect_parked(f, &p, NULL);
 	fleet_pipe_added(f, 2, 0);
 	assert_int_equal(say_hello(f, 2, "fra-1", &parked), DENIAL_COUNT);
 	assert_ptr_equal(parked, &msg); /* to be answered */
 	assert_int_equal(fleet_message(f, 1, 0, &agent), DENIED_REPLACED);
 	assert_int_equal(fleet_message(f, 2, 0, &agent), DENIAL_COUNT);
-	assert_ptr_equal(fleet_park(f, &p), &msg); /* nothing more is parked for the older one */
+	/* nothing more is parked for the older one, also when its message was taken before it was replaced */
+	void *old;
+	enum denial why;
+	assert_int_equal(fleet_park(f, &p, 0, &old, &why), PARKING_DENIED);
+	assert_int_equal(why, DENIED_REPLACED);
+	p.pipe = 77;
+	assert_int_equal(fleet_park(f, &p, 0, &old, &why), PARKING_GONE);
 	fleet_counts(f, &counts);
 	assert_int_equal(counts.connected, 1);
 	assert_int_equal(counts.pipes, 2);
@@ -165,11 +179,11 @@ static void test_parked_watches_come_due_in_order(void **state)
 		p = (struct fleet_parked){
 			.pipe = i, .msg = &msgs[i], .generation = i, .deadline_boot_us = 100 + i
 		};
-		assert_null(fleet_park(f, &p));
+		expect_parked(f, &p, NULL);
 	}
 	p.msg = &p;
 	p.deadline_boot_us = 200; /* the same agent again: the former Watch was given up */
-	assert_ptr_equal(fleet_park(f, &p), &msgs[3]);
+	expect_parked(f, &p, &msgs[3]);
 	assert_int_equal(fleet_next_deadline(f), 100);
 	assert_false(fleet_take_due(f, 99, &p));
 	assert_true(fleet_take_due(f, 101, &p) && p.msg == &msgs[0]);
@@ -182,7 +196,11 @@ static void test_parked_watches_come_due_in_order(void **state)
 	free(all);
 	assert_int_equal(fleet_next_deadline(f), INT64_MAX);
 	p = (struct fleet_parked){ .pipe = 0, .msg = &msgs[0] };
-	assert_null(fleet_park(f, &p));
+	void *old;
+	enum denial why;
+	/* all were told something between the look and the parking: look again */
+	assert_int_equal(fleet_park(f, &p, fleet_pushes(f) - 1, &old, &why), PARKING_STALE);
+	expect_parked(f, &p, NULL);
 	fleet_free(f, drop);
 	assert_int_equal(msgs[0], 1); /* what is still parked is given back at the end */
 }

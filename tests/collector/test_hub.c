@@ -342,7 +342,8 @@ static void test_over_a_mebibyte_is_not_read(void **state)
 	assert_false(client_finish(c, 0, 3000, &answer)); /* nng closes the pipe; the client dials again */
 	free(big);
 	struct wire_msg m = hello_of("fra-1", w->key);
-	assert_true(client_ask(c, 0, &m, &answer));
+	bool answered = false; /* what goes into the dying pipe is lost with it */
+	EVENTUALLY(answered || (answered = client_ask(c, 0, &m, &answer)));
 	assert_int_equal(answer.kind, WIRE_WELCOME);
 	wire_free(&answer);
 	client_hang_up(c);
