@@ -14,22 +14,12 @@ export interface Place {
 	from: "header" | "agent";
 }
 
-// from "agent": a hint. The edge's code is in no table; this is where the agents are that it answers.
-export interface Place {
-	city: string | null;
-	country: string | null;
-	lat: number;
-	lon: number;
-	from: "header" | "agent";
-}
-
 export interface Cell {
 	service: string;
 	endpoint: string;
 	edge: string;
 	vendor: string | null;
 	pop: string | null;
-	place?: Place | null;
 	place?: Place | null;
 	state: State;
 	version: string | null;
