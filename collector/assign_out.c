@@ -41,6 +41,8 @@ static uint64_t generation_of(const struct assignments *a)
 			h = mix_number(mix_number(h, (uint64_t)e->extract), e->path);
 			h = mix_number(mix_number(h, e->fresh_connection), e->redirects);
 			h = mix_number(mix_number(h, e->max_body), (uint64_t)e->ip_version);
+			if (e->addresses != ADDRESSES_DNS || e->address.n > 0)
+				h = mix_str(mix_number(h, (uint64_t)e->addresses), e->address);
 			h = mix_number(h, e->n_headers);
 			for (size_t j = 0; j < e->n_headers; j++) {
 				h = mix_str(mix_str(h, e->headers[j].name), e->headers[j].value);
@@ -50,6 +52,11 @@ static uint64_t generation_of(const struct assignments *a)
 		}
 	}
 	return h ? h : 1;
+}
+
+static size_t ways_count(const struct endpoint_conf *e, enum obs_path path)
+{
+	return path == PATH_EDGE && e->n_pins > 0 ? e->n_pins : e->ip_both ? 2 : 1;
 }
 
 static void endpoint_fill(struct assign_endpoint *ret, const struct service_conf *s,
@@ -73,15 +80,46 @@ static void endpoint_fill(struct assign_endpoint *ret, const struct service_conf
 	};
 }
 
+/* One endpoint, every way it is probed: at each address that is listed, else on IPv4 and IPv6 where they are
+ * asked for apart. Past the CDN there are no edges to choose from. Returns the end of what it filled. */
+static struct assign_endpoint *ways_fill(struct assign_endpoint *next, const struct service_conf *s,
+	const struct endpoint_conf *e, enum obs_path path)
+{
+	bool listed = path == PATH_EDGE && e->n_pins > 0;
+	for (size_t i = 0; i < ways_count(e, path); i++, next++) {
+		endpoint_fill(next, s, e, path);
+		if (listed)
+			next->address = e->pins[i];
+		else if (e->ip_both)
+			next->ip_version = i == 0 ? 4 : 6;
+		if (path == PATH_EDGE)
+			next->addresses = e->addresses;
+	}
+	return next;
+}
+
 static bool is_origin_agent(const struct service_conf *s, struct str agent, struct str region)
 {
 	return s->has_origin && from_matches(&s->origin_from, agent, region);
 }
 
+static size_t count_of(const struct service_conf *s, enum obs_path path)
+{
+	size_t n = 0;
+	for (size_t k = 0; k < s->n_endpoints; k++)
+		n += ways_count(&s->endpoints[k], path);
+	return n;
+}
+
 size_t assign_count(const struct service_conf *s, struct str agent, struct str region)
 {
-	return (from_matches(&s->from, agent, region) ? s->n_endpoints : 0) +
-	       (is_origin_agent(s, agent, region) ? s->n_endpoints : 0);
+	return (from_matches(&s->from, agent, region) ? count_of(s, PATH_EDGE) : 0) +
+	       (is_origin_agent(s, agent, region) ? count_of(s, PATH_ORIGIN) : 0);
+}
+
+size_t assign_count_all(const struct service_conf *s)
+{
+	return count_of(s, PATH_EDGE) + (s->has_origin ? count_of(s, PATH_ORIGIN) : 0);
 }
 
 void assign_out_init(struct assign_out *o, const struct collector_conf *c, const struct assign_burst *bursts,
@@ -99,10 +137,10 @@ void assign_out_init(struct assign_out *o, const struct collector_conf *c, const
 		struct assign_endpoint *first = next;
 		if (from_matches(&s->from, agent, region))
 			for (size_t k = 0; k < s->n_endpoints; k++)
-				endpoint_fill(next++, s, &s->endpoints[k], PATH_EDGE);
+				next = ways_fill(next, s, &s->endpoints[k], PATH_EDGE);
 		if (is_origin_agent(s, agent, region))
 			for (size_t k = 0; k < s->n_endpoints; k++)
-				endpoint_fill(next++, s, &s->endpoints[k], PATH_ORIGIN);
+				next = ways_fill(next, s, &s->endpoints[k], PATH_ORIGIN);
 		if (next == first)
 			continue;
 		*out = (struct assign_service){ .name = s->name,

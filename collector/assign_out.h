@@ -19,7 +19,10 @@ struct assign_out {
 void assign_out_init(struct assign_out *o, const struct collector_conf *c, const struct assign_burst *bursts,
 	int64_t now_us, struct str agent, struct str region);
 void assign_out_fini(struct assign_out *o);
-/* How many endpoints of s this agent probes, origin probes included. */
+/* How many probes in an interval this agent makes of s: its endpoints, once for each address that is listed,
+ * for IPv4 and IPv6 where both are asked for, and past the CDN. What an agent finds by itself (addresses:
+ * all) is not known here: it shares the endpoint's burst. */
 size_t assign_count(const struct service_conf *s, struct str agent, struct str region);
+size_t assign_count_all(const struct service_conf *s); /* by an agent that does all of it */
 
 #endif

@@ -27,6 +27,10 @@ struct endpoint_conf {
 	bool fresh_connection;
 	uint32_t redirects, max_body;
 	int ip_version; /* 4, 6, 0: as the resolver says */
+	bool ip_both;   /* IPv4 and IPv6, each by itself */
+	enum assign_addresses addresses;
+	struct str *pins; /* addresses that are probed instead, each by itself; none: see addresses */
+	size_t n_pins;
 	struct str cdn_vendor, cdn_zone, pop_header;
 };
 

@@ -10,6 +10,9 @@ struct str conf_mem_str(struct collector_conf *c, struct str s);
 const struct conf_node *conf_map_get(const struct conf_node *map, const char *key); /* NULL: not there */
 
 MUST_USE int services_read(struct collector_conf *c, const struct conf_node *list, struct err *err);
+/* addresses: dns, all, or a list of them; n NULL: not said. ep->ip_version is set. */
+MUST_USE int addresses_read(
+	struct collector_conf *c, const struct conf_node *n, struct endpoint_conf *ep, struct err *err);
 void services_describe(struct buf *out);
 
 #endif

@@ -4,20 +4,21 @@
 
 #include "base/name.h"
 #include "base/pattern.h"
+#include "collector/assign_out.h"
 #include "collector/collector_conf_parts.h"
 
 #define ID_MAX 128 /* of an endpoint that is named after its url */
 
 enum connection_word { CONNECTION_UNSAID, CONNECTION_FRESH, CONNECTION_REUSED };
 static const char *const connection_words[] = { "as_service", "fresh", "reused", NULL };
-enum ip_word { IP_UNSAID, IP_ANY, IP_4, IP_6 };
-static const char *const ip_words[] = { "as_service", "any", "4", "6", NULL };
+enum ip_word { IP_UNSAID, IP_ANY, IP_4, IP_6, IP_BOTH };
+static const char *const ip_words[] = { "as_service", "any", "4", "6", "both", NULL };
 
 struct cdn_part {
 	char *vendor, *zone;
 };
 struct probe_part { /* what a service says for all its endpoints, and an endpoint for itself */
-	const struct conf_node *version, *headers;
+	const struct conf_node *version, *headers, *addresses;
 	int connection, ip;
 	int64_t redirects, max_body; /* -1 and 0: not said */
 	char *pop_header;
@@ -79,7 +80,9 @@ static const struct conf_field cdn_fields[] = {
 	{ IN(part, probe.connection, "connection", CONF_ENUM), .words = connection_words, .dflt = "as_service", \
 	  .says = "a fresh connection for each probe (the default), or a kept one" },                        \
 	{ IN(part, probe.ip, "ip", CONF_ENUM), .words = ip_words, .dflt = "as_service",                      \
-	  .says = "IP version: 4, 6 or any (the default)" },                                                 \
+	  .says = "IP version: 4, 6, both (each probed by itself) or any (the default)" },                   \
+	{ IN(part, probe.addresses, "addresses", CONF_NODE),                                                 \
+	  .says = "dns (the default: as users go), all (every address of the name, each by itself), or a list of addresses" }, \
 	{ IN(part, probe.redirects, "redirects", CONF_INT), .min = "-1", .max = "5", .dflt = "-1",           \
 	  .says = "redirects to follow on the same host; default none" },                                    \
 	{ IN(part, probe.max_body, "max_body", CONF_SIZE), .max = "8MiB", .dflt = "0",                       \
@@ -443,6 +446,9 @@ static int endpoint_read(struct collector_conf *c, const struct conf_node *n, co
 	int64_t max_body = own->max_body > 0 ? own->max_body : outer->max_body;
 	ep->fresh_connection = connection != CONNECTION_REUSED;
 	ep->ip_version = ip == IP_4 ? 4 : ip == IP_6 ? 6 : 0;
+	ep->ip_both = ip == IP_BOTH;
+	if (rc == 0)
+		rc = addresses_read(c, own->addresses ? own->addresses : outer->addresses, ep, err);
 	ep->redirects = redirects > 0 ? (uint32_t)redirects : 0;
 	ep->max_body = max_body > 0 ? (uint32_t)max_body : 256 * 1024;
 	ep->cdn_vendor = str_of(said(own->cdn.vendor, outer->cdn.vendor));
@@ -552,12 +558,12 @@ int services_read(struct collector_conf *c, const struct conf_node *list, struct
 		if (rc < 0)
 			return rc;
 		c->n_services++;
-		n_assigned += s->n_endpoints * (s->has_origin ? 2 : 1);
+		n_assigned += assign_count_all(s);
 	}
 	if (n_assigned > ASSIGN_ENDPOINTS_MAX)
 		return conf_error(c->file, list, err, ERR_TOO_BIG,
-			"%zu endpoints, those past the CDN included: one agent takes %d", n_assigned,
-			ASSIGN_ENDPOINTS_MAX);
+			"%zu endpoints, those past the CDN and each address included: one agent takes %d",
+			n_assigned, ASSIGN_ENDPOINTS_MAX);
 	return 0;
 }
 

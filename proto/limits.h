@@ -13,6 +13,7 @@
 #define HELLO_TOKEN_BYTES    32
 #define ASSIGN_SERVICES_MAX  256
 #define ASSIGN_ENDPOINTS_MAX 2000 /* in all services of one agent */
+#define ASSIGN_ADDRESSES_MAX 64   /* listed for one endpoint */
 #define ASSIGN_HEADERS_MAX   32   /* a request */
 #define ASSIGN_TEXT_MAX      4096 /* a url, a header value, an expression */
 #define SHORTFALL_NAMES_MAX  8    /* refused endpoints told by name */

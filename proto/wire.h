@@ -49,8 +49,15 @@ struct assign_header {
 	struct str name, value;
 	struct str agent_env; /* not empty: the value is this variable's, in the agent's own environment */
 };
+enum assign_addresses {
+	ADDRESSES_DNS, /* as the resolver says, anew for each fresh connection: as users do */
+	ADDRESSES_ALL, /* every address the name has, each probed by itself; the agent looks them up */
+	ADDRESSES_COUNT,
+};
 struct assign_endpoint {
 	struct str id, url, extract_arg, connect_to, pop_header, pop_vendor;
+	struct str address; /* not empty: this edge and no other, on the URL's port */
+	enum assign_addresses addresses;
 	struct assign_header *headers;
 	size_t n_headers;
 	enum extract_kind extract;

@@ -121,6 +121,7 @@ static int check_endpoint(const struct assign_endpoint *e, struct err *err)
 		{ "url", e->url, ASSIGN_TEXT_MAX },
 		{ "extract_arg", e->extract_arg, ASSIGN_TEXT_MAX },
 		{ "connect_to", e->connect_to, SHORT_TEXT },
+		{ "address", e->address, OBS_NAME_MAX },
 		{ "pop_header", e->pop_header, OBS_NAME_MAX },
 		{ "pop_vendor", e->pop_vendor, OBS_NAME_MAX },
 	};
@@ -136,6 +137,11 @@ static int check_endpoint(const struct assign_endpoint *e, struct err *err)
 		rc = err_set(err, ERR_UNSUPPORTED, "path %u is not known to this version", e->path);
 	if (rc == 0 && e->ip_version != 0 && e->ip_version != 4 && e->ip_version != 6)
 		rc = err_set(err, ERR_NONSENSE, "ip_version is %d", e->ip_version);
+	if (rc == 0 && (unsigned)e->addresses >= ADDRESSES_COUNT)
+		rc = err_set(err, ERR_UNSUPPORTED, "addresses %u is not known to this version",
+			(unsigned)e->addresses);
+	if (rc == 0 && e->address.n > 0 && (e->connect_to.n > 0 || e->addresses != ADDRESSES_DNS))
+		rc = err_set(err, ERR_NONSENSE, "an address, and another word on where to connect");
 	if (rc == 0 && e->n_headers > ASSIGN_HEADERS_MAX)
 		rc = err_set(err, ERR_TOO_BIG, "%zu headers, limit is %d", e->n_headers, ASSIGN_HEADERS_MAX);
 	for (size_t i = 0; rc == 0 && i < e->n_headers; i++)
@@ -305,6 +311,8 @@ static bool read_endpoint(const Tidemark__Endpoint *pe, struct assign_endpoint *
 		.url = text(pe->url),
 		.extract_arg = text(pe->extract_arg),
 		.connect_to = text(pe->connect_to),
+		.address = text(pe->address),
+		.addresses = (enum assign_addresses)MIN(pe->addresses, (uint32_t)ADDRESSES_COUNT),
 		.pop_header = text(pe->pop_header),
 		.pop_vendor = text(pe->pop_vendor),
 		.headers = arena_array(arena, pe->n_headers, sizeof(*e->headers)),

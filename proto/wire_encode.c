@@ -150,6 +150,9 @@ static bool write_endpoint(const struct assign_endpoint *e, Tidemark__Endpoint *
 	SET_TEXT(p, pop_header, e->pop_header);
 	SET_TEXT(p, pop_vendor, e->pop_vendor);
 	SET(p, ip_version, (uint32_t)e->ip_version);
+	if (e->addresses != ADDRESSES_DNS)
+		SET(p, addresses, (uint32_t)e->addresses);
+	SET_TEXT(p, address, e->address);
 	if (!message_array(arena, e->n_headers, sizeof(*headers), &headers, &p->headers))
 		return false;
 	p->n_headers = e->n_headers;

@@ -104,6 +104,56 @@ static void test_regions_and_names_say_who_probes_what(void **state)
 	collector_conf_unref(c);
 }
 
+static void test_each_way_to_an_edge_is_an_endpoint(void **state)
+{
+#define W(service, endpoint)                                                                                 \
+	"services:\n- name: s\n  version: etag\n" service                                                    \
+	"  endpoints: [{url: 'https://a.example/v'" endpoint "}]\n"
+	static const struct {
+		const char *says, *text, *want; /* address/ip_version, a: all, o: past the CDN */
+	} cases[] = {
+		{ "as users go", W("", ""), "/0 " },
+		{ "every address, found by the agent", W("  addresses: all\n", ""), "/0a " },
+		{ "listed ones, each by itself", W("  addresses: [192.0.2.1, '2001:DB8:0::1']\n", ""),
+			"192.0.2.1/0 2001:db8::1/0 " },
+		{ "an endpoint's own word", W("  addresses: [192.0.2.1]\n", ", addresses: dns"), "/0 " },
+		{ "IPv4 and IPv6 apart", W("  ip: both\n", ""), "/4 /6 " },
+		{ "an endpoint's own word", W("  ip: both\n", ", ip: 6"), "/6 " },
+		{ "every address of IPv4", W("  addresses: all\n  ip: 4\n", ""), "/4a " },
+		{ "every address of either", W("  addresses: all\n  ip: both\n", ""), "/4a /6a " },
+		{ "listed is listed", W("  addresses: [192.0.2.1]\n  ip: both\n", ""), "192.0.2.1/0 " },
+		{ "past the CDN there is one place",
+			W("  addresses: [192.0.2.1, 192.0.2.2]\n  origin: {connect_to: 'o:1'}\n", ""),
+			"192.0.2.1/0 192.0.2.2/0 o/0 " },
+		{ "past the CDN, by IPv4 and by IPv6",
+			W("  addresses: all\n  ip: both\n  origin: {connect_to: 'o:1'}\n", ""),
+			"/4a /6a o/4 o/6 " },
+	};
+#undef W
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct collector_conf *c = conf_of(cases[i].text);
+		struct assign_out o;
+		struct buf got;
+		buf_init(&got, 1024);
+		assign_out_init(&o, c, NULL, T0, STR("fra-1"), STR("eu"));
+		for (size_t e = 0; e < o.a.services[0].n_endpoints; e++) {
+			const struct assign_endpoint *ep = &o.a.services[0].endpoints[e];
+			buf_addf(&got, "%s%.*s/%d%s ", ep->path == PATH_ORIGIN ? "o" : "",
+				STR_ARG(ep->address), ep->ip_version,
+				ep->addresses == ADDRESSES_ALL ? "a" : "");
+			assert_true(str_is(ep->connect_to, ep->path == PATH_ORIGIN ? "o:1" : ""));
+		}
+		if (!str_is(buf_str(&got), cases[i].want))
+			fail_msg("%s: got '%s', want '%s'", cases[i].says, got.p, cases[i].want);
+		assert_int_equal(
+			assign_count(&c->services[0], STR("fra-1"), STR("eu")), o.a.services[0].n_endpoints);
+		buf_fini(&got);
+		assign_out_fini(&o);
+		collector_conf_unref(c);
+	}
+}
+
 static void test_an_endpoint_carries_what_it_needs(void **state)
 {
 	struct collector_conf *c = conf_of("services:\n- name: s\n  interval: 7s\n  timeout: 3s\n  "
@@ -166,6 +216,10 @@ static void test_the_generation_changes_when_the_set_does(void **state)
 		{ "the way the version is found", S("", ", version: sha256"), false },
 		{ "the id", S("", ", id: other"), false },
 		{ "an origin", S("  origin: {connect_to: 'o:1'}\n", ""), false },
+		{ "as the resolver says, said", S("  addresses: dns\n", ", ip: any"), true },
+		{ "every address", S("", ", addresses: all"), false },
+		{ "a listed address", S("", ", addresses: [192.0.2.1]"), false },
+		{ "IPv4 and IPv6 apart", S("", ", ip: both"), false },
 	};
 	(void)state;
 	uint64_t base = generation_of(cases[0].text, NULL, T0, "fra-1");
@@ -424,6 +478,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_secret_header_travels_as_a_name_only),
 		cmocka_unit_test(test_regions_and_names_say_who_probes_what),
+		cmocka_unit_test(test_each_way_to_an_edge_is_an_endpoint),
 		cmocka_unit_test(test_an_endpoint_carries_what_it_needs),
 		cmocka_unit_test(test_the_generation_changes_when_the_set_does),
 		cmocka_unit_test(test_max_rate_is_divided_over_all_probes),

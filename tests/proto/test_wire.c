@@ -169,13 +169,15 @@ static struct assignments sample_assignments(void)
 			.redirects = 2,
 			.max_body = 65536,
 			.pop_header = STR("x-pop"),
-			.pop_vendor = STR("self") },
+			.pop_vendor = STR("self"),
+			.address = STR("2001:db8::7") },
 		{ .id = STR("origin:version"),
 			.url = STR("https://api.example.com/version"),
 			.extract = EXTRACT_SHA256,
 			.connect_to = STR("10.0.0.5:443"),
 			.path = 1,
 			.fresh_connection = true,
+			.addresses = ADDRESSES_ALL,
 			.ip_version = 6 },
 	};
 	static struct assign_service services[] = {
@@ -206,6 +208,8 @@ static void same_assignments(const struct assignments *a, const struct assignmen
 	assert_true(
 		e[1].extract == EXTRACT_SHA256 && str_is(e[1].connect_to, "10.0.0.5:443") && e[1].path == 1);
 	assert_true(e[1].fresh_connection && e[1].ip_version == 6 && e[1].n_headers == 0);
+	assert_true(str_is(e[0].address, "2001:db8::7") && e[0].addresses == ADDRESSES_DNS);
+	assert_true(e[1].address.n == 0 && e[1].addresses == ADDRESSES_ALL);
 }
 
 static void test_assignments(void **state)
@@ -318,6 +322,13 @@ static void test_caps(void **state)
 			ERR_UNSUPPORTED, "path" },
 		{ "IPv5", ENDPOINT(.id = STR("e"), .url = STR("http://e/"), .ip_version = 5), ERR_NONSENSE,
 			"ip_version" },
+		{ "addresses of a later version",
+			ENDPOINT(.id = STR("e"), .url = STR("http://e/"), .addresses = ADDRESSES_COUNT),
+			ERR_UNSUPPORTED, "addresses" },
+		{ "two words on where to connect",
+			ENDPOINT(.id = STR("e"), .url = STR("http://e/"), .address = STR("192.0.2.1"),
+				.connect_to = STR("o:1")),
+			ERR_NONSENSE, "address" },
 		{ "too many headers",
 			ENDPOINT(.id = STR("e"), .url = STR("http://e/"), .headers = many_headers,
 				.n_headers = ASSIGN_HEADERS_MAX + 1),
