@@ -1,6 +1,7 @@
 #include "agent/agent_conf.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,11 @@
 #include "agent/netpolicy.h"
 #include "base/name.h"
 #include "base/obs.h"
+#include "base/sha256.h"
 
-#define LIST_MAX 256 /* allow_networks, allow_hosts, connect_to */
+#define LIST_MAX 256 /* allow_networks, allow_hosts, allow_env, connect_to */
+
+_Static_assert(TOKEN_BYTES == HELLO_TOKEN_BYTES, "a token travels as the bytes its text stands for");
 
 static const char *const level_words[] = { "debug", "info", "warn", "error", NULL }; /* as enum log_level */
 static const char *const format_words[] = { "text", "json", NULL };                  /* as enum log_format */
@@ -53,6 +57,8 @@ static const struct conf_field fields[] = {
 	  .says = "list of networks (10.0.0.0/8): private and loopback addresses that may be probed all the same" },
 	{ .key = "allow_hosts", AT(hosts_node, CONF_NODE),
 	  .says = "list of host names (*.example.com) the collector may ask for; default: any" },
+	{ .key = "allow_env", AT(env_node, CONF_NODE),
+	  .says = "list of this agent's environment variables that a service's {agent_env: NAME} may send; default: none" },
 	{ .key = "connect_to", AT(routes_node, CONF_NODE),
 	  .says = "list of HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to: where a name leads from here" },
 	{ .key = "max_rate", AT(max_rate, CONF_RATE), .min = "1/min", .max = "100000/s", .dflt = "200/s",
@@ -139,6 +145,14 @@ static bool is_host_glob(struct str s)
 	return s.n > 0;
 }
 
+static bool is_variable(struct str s)
+{
+	bool good = s.n > 0 && s.n <= OBS_NAME_MAX && !isdigit((unsigned char)s.p[0]);
+	for (size_t i = 0; good && i < s.n; i++)
+		good = isalnum((unsigned char)s.p[i]) || s.p[i] == '_';
+	return good;
+}
+
 static bool is_route(struct str s)
 {
 	struct netpolicy *p = netpolicy_new_open();
@@ -168,37 +182,11 @@ static int read_list(struct agent_conf *c, const struct conf_node *n, bool (*goo
 	return 0;
 }
 
-static int digit_of(char ch)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const char *at = ch ? strchr(digits, ch) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
-/* "tmk_" + base64url of 32 bytes. The sentence never repeats the text. */
 static int read_token(struct agent_conf *c, struct err *err)
 {
-	struct str text = str_trim(str_of(c->token));
-	uint32_t bits = 0;
-	int n_bits = 0;
-	size_t n = 0;
-	bool good = str_starts(text, "tmk_") && text.n == 4 + (HELLO_TOKEN_BYTES * 8 + 5) / 6;
-	for (size_t i = 4; good && i < text.n; i++) {
-		int d = digit_of(text.p[i]);
-		good = d >= 0;
-		bits = (bits << 6 | (uint32_t)(d & 63)) & 0xFFFF;
-		n_bits += 6;
-		if (n_bits >= 8) {
-			n_bits -= 8;
-			c->token_bytes[n++] = (unsigned char)(bits >> n_bits);
-		}
-	}
-	if (!good)
-		return conf_error(c->file, conf_root(c->file), err, ERR_SYNTAX,
-			"token: want it as `tidemark agents enroll NAME` prints it: tmk_ and %d letters, "
-			"digits, '-' and '_'",
-			(HELLO_TOKEN_BYTES * 8 + 5) / 6);
-	return 0;
+	struct err why = { 0 };
+	int rc = token_read(str_of(c->token), c->token_bytes, &why);
+	return rc < 0 ? conf_error(c->file, conf_root(c->file), err, rc, "token: %s", why.text) : 0;
 }
 
 /* HOST of SCHEME://HOST:PORT, without []. False when it is no such thing. */
@@ -288,6 +276,9 @@ static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 			"a host name like api.example.com or *.example.com", &c->allow_hosts,
 			&c->n_allow_hosts, err);
 	if (rc == 0)
+		rc = read_list(c, c->env_node, is_variable, "the name of a variable like SHOP_KEY",
+			&c->allow_env, &c->n_allow_env, err);
+	if (rc == 0)
 		rc = read_list(c, c->routes_node, is_route,
 			"HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to", &c->connect_to, &c->n_connect_to,
 			err);
@@ -320,6 +311,7 @@ void agent_conf_free(struct agent_conf *c)
 	free(c->host);
 	free(c->allow_networks);
 	free(c->allow_hosts);
+	free(c->allow_env);
 	free(c->connect_to);
 	conf_free(c->file);
 	free(c);

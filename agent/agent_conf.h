@@ -34,6 +34,8 @@ struct agent_conf {
 	size_t n_allow_networks;
 	const char **allow_hosts; /* host names, "*.example.com" for subdomains; none: any host */
 	size_t n_allow_hosts;
+	const char **allow_env; /* variables of our environment that a collector may have sent; none: none */
+	size_t n_allow_env;
 	const char **connect_to; /* "HOST:PORT:TO_HOST:TO_PORT": where a name leads from here */
 	size_t n_connect_to;
 	double max_rate, max_rate_per_host; /* probes per second */
@@ -44,7 +46,7 @@ struct agent_conf {
 	struct agent_log log;
 	/* below: agent_conf.c's */
 	struct conf *file;
-	const struct conf_node *location_node, *networks_node, *hosts_node, *routes_node;
+	const struct conf_node *location_node, *networks_node, *hosts_node, *env_node, *routes_node;
 };
 
 MUST_USE int agent_conf_load(const char *path, struct agent_conf **ret, struct err *err);

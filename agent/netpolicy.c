@@ -15,6 +15,8 @@ struct netpolicy {
 	size_t n_networks;
 	char **hosts;
 	size_t n_hosts;
+	char **envs;
+	size_t n_envs, cap_envs;
 	struct route {
 		char *from, *to; /* "host:port", host in lower case */
 	} * routes;
@@ -199,6 +201,25 @@ const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t 
 	return NULL;
 }
 
+int netpolicy_add_env(struct netpolicy *p, struct str name, struct err *err)
+{
+	if (name.n == 0)
+		return err_set(err, ERR_SYNTAX, "allow_env: an empty name");
+	if (p->n_envs == NETPOLICY_RULES_MAX)
+		return err_set(err, ERR_TOO_BIG, "over %d entries in allow_env", NETPOLICY_RULES_MAX);
+	p->envs = mem_grow(p->envs, &p->cap_envs, p->n_envs + 1, sizeof(*p->envs));
+	p->envs[p->n_envs++] = str_dup(name);
+	return 0;
+}
+
+bool netpolicy_allows_env(const struct netpolicy *p, struct str name)
+{
+	for (size_t i = 0; i < p->n_envs; i++)
+		if (str_is(name, p->envs[i]))
+			return true;
+	return false;
+}
+
 struct netpolicy *netpolicy_new_open(void)
 {
 	struct netpolicy *p = mem_new(sizeof(*p));
@@ -216,6 +237,9 @@ void netpolicy_free(struct netpolicy *p)
 		free(p->routes[i].from);
 		free(p->routes[i].to);
 	}
+	for (size_t i = 0; i < p->n_envs; i++)
+		free(p->envs[i]);
+	free(p->envs);
 	free(p->routes);
 	free(p->hosts);
 	free(p->networks);

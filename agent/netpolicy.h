@@ -25,6 +25,10 @@ MUST_USE int netpolicy_new(const struct str *networks, size_t n_networks, const 
 MUST_USE int netpolicy_add_route(struct netpolicy *p, struct str rule, struct err *err);
 /* "TO_HOST:TO_PORT", borrowed; NULL: as the resolver says. */
 const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t port);
+/* Which variables of the agent's environment may become a header's value. Without this: none, whatever else
+ * is allowed. */
+MUST_USE int netpolicy_add_env(struct netpolicy *p, struct str name, struct err *err);
+bool netpolicy_allows_env(const struct netpolicy *p, struct str name);
 struct netpolicy *netpolicy_new_open(
 	void); /* every address, every host: a person at a shell, on their own machine */
 void netpolicy_free(struct netpolicy *p); /* NULL is fine */

@@ -68,6 +68,8 @@ static int rules_new(const struct agent_conf *conf, struct rules **ret, struct e
 	rc = netpolicy_new(networks, conf->n_allow_networks, hosts, conf->n_allow_hosts, &r->policy, err);
 	for (size_t i = 0; rc == 0 && i < conf->n_connect_to; i++)
 		rc = netpolicy_add_route(r->policy, str_of(conf->connect_to[i]), err);
+	for (size_t i = 0; rc == 0 && i < conf->n_allow_env; i++)
+		rc = netpolicy_add_env(r->policy, str_of(conf->allow_env[i]), err);
 	r->limits = (struct schedule_limits){ conf->max_rate, conf->max_rate_per_host,
 		(size_t)MAX(conf->max_inflight, 0) };
 	r->user_agent = mem_strdup(conf->user_agent ? conf->user_agent : AGENT_USER_AGENT);

@@ -63,12 +63,16 @@ static bool names(const struct assign_endpoint *e, const char *name)
 }
 
 /* The value, or what it stands for here. */
-static int header_value(const struct assign_header *h, struct str *ret, struct err *err)
+static int header_value(
+	const struct assign_header *h, const struct netpolicy *policy, struct str *ret, struct err *err)
 {
 	char name[OBS_NAME_MAX + 1];
 	*ret = h->value;
 	if (h->agent_env.n == 0)
 		return 0;
+	if (!netpolicy_allows_env(policy, h->agent_env))
+		return err_set(err, ERR_DENIED, "header '%.*s': %.*s is not among this agent's allow_env",
+			STR_ARG(h->name), STR_ARG(h->agent_env));
 	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(h->agent_env)); /* the wire caps it */
 	const char *value = getenv(name);
 	if (value == NULL || *value == '\0')
@@ -80,8 +84,8 @@ static int header_value(const struct assign_header *h, struct str *ret, struct e
 	return 0;
 }
 
-static int headers_make(
-	struct target *t, const struct assign_endpoint *e, const char *user_agent, struct err *err)
+static int headers_make(struct target *t, const struct assign_endpoint *e, const struct netpolicy *policy,
+	const char *user_agent, struct err *err)
 {
 	int rc = 0;
 	if (e->n_headers > ASSIGN_HEADERS_MAX)
@@ -89,7 +93,7 @@ static int headers_make(
 			err, ERR_TOO_BIG, "%zu headers, limit is %d", e->n_headers, ASSIGN_HEADERS_MAX);
 	for (size_t i = 0; rc == 0 && i < e->n_headers; i++) {
 		struct str value;
-		rc = header_value(&e->headers[i], &value, err);
+		rc = header_value(&e->headers[i], policy, &value, err);
 		if (rc == 0)
 			rc = header_add(t, e->headers[i].name, value, err);
 	}
@@ -206,7 +210,7 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 	if (rc == 0)
 		rc = connect_to_make(t, e->connect_to, policy, err);
 	if (rc == 0)
-		rc = headers_make(t, e, user_agent, err);
+		rc = headers_make(t, e, policy, user_agent, err);
 	if (rc == 0)
 		rc = extractor_new(e->extract, e->extract_arg, &t->extractor, err);
 	if (rc < 0) {

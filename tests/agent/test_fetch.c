@@ -1,4 +1,6 @@
 /* Fetching: what a good answer becomes, which request goes out, connections, redirects, targets. */
+#include <curl/curl.h>
+
 #include "tests/agent/fetch_fixture.h"
 
 static struct http_fake *server;
@@ -246,6 +248,7 @@ static void the_request_is_a_users(void **state)
 	assert_null(strcasestr(got, "no-cache"));
 	assert_null(strcasestr(got, "pragma"));
 	assert_int_equal(setenv("TIDEMARK_TEST_SECRET", "told nobody", 1), 0);
+	assert_int_equal(netpolicy_add_env(open_policy, STR("TIDEMARK_TEST_SECRET"), NULL), 0);
 	e.headers = headers;
 	e.n_headers = ARRAY_LEN(headers);
 	fetch_one(f, &e, 5000, &s);
@@ -413,6 +416,7 @@ static void targets_that_cannot_be(void **state)
 {
 	static struct assign_header bad_name = { .name = STR("X Y"), .value = STR("v") },
 				    split = { .name = STR("X"), .value = STR("a\r\nHost: evil") },
+				    unlisted = { .name = STR("X-Secret"), .agent_env = STR("PATH") },
 				    unset = { .name = STR("X-Secret"),
 					    .agent_env = STR("TIDEMARK_TEST_UNSET") },
 				    framing = { .name = STR("Content-Length"), .value = STR("5") };
@@ -436,6 +440,9 @@ static void targets_that_cannot_be(void **state)
 		{ "a header that would be two",
 			{ .url = STR("https://a.example.com/"), .headers = &split, .n_headers = 1 },
 			ERR_SYNTAX },
+		{ "a variable this agent has, and does not allow to be sent",
+			{ .url = STR("https://a.example.com/"), .headers = &unlisted, .n_headers = 1 },
+			ERR_DENIED },
 		{ "a header whose value this agent was not given",
 			{ .url = STR("https://a.example.com/"), .headers = &unset, .n_headers = 1 },
 			ERR_NOT_FOUND },
@@ -457,6 +464,7 @@ static void targets_that_cannot_be(void **state)
 			ERR_SYNTAX },
 	};
 	assert_int_equal(netpolicy_new(NULL, 0, &host, 1, &p, NULL), 0);
+	assert_int_equal(netpolicy_add_env(p, STR("TIDEMARK_TEST_UNSET"), NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct target *t = NULL;
 		struct err err = { 0 };
@@ -465,6 +473,48 @@ static void targets_that_cannot_be(void **state)
 			fail_msg("%s: %d '%s'", cases[i].says, rc, err.text);
 	}
 	netpolicy_free(p);
+}
+
+/* A variable's value goes out as the header, if this agent's own configuration lists the variable by its
+ * whole name; nothing else that is open opens this. */
+static void a_variable_is_sent_only_where_its_name_is_listed(void **state)
+{
+	static const struct {
+		const char *says, *listed, *name;
+		bool sent;
+	} cases[] = {
+		{ "listed", "TIDEMARK_TEST_KEY", "TIDEMARK_TEST_KEY", true },
+		{ "none is listed", NULL, "TIDEMARK_TEST_KEY", false },
+		{ "another is", "TIDEMARK_TEST_OTHER", "TIDEMARK_TEST_KEY", false },
+		{ "the beginning of its name is", "TIDEMARK_TEST", "TIDEMARK_TEST_KEY", false },
+		{ "what begins like it is", "TIDEMARK_TEST_KEY_2", "TIDEMARK_TEST_KEY", false },
+		{ "in other letters", "tidemark_test_key", "TIDEMARK_TEST_KEY", false },
+		{ "a star is no pattern here", "*", "TIDEMARK_TEST_KEY", false },
+	};
+	(void)state;
+	assert_int_equal(setenv("TIDEMARK_TEST_KEY", "swordfish", 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct assign_header h = { .name = STR("X-Key"), .agent_env = str_of(cases[i].name) };
+		struct assign_endpoint e = {
+			.url = STR("https://a.example.com/"), .headers = &h, .n_headers = 1
+		};
+		struct netpolicy *p = netpolicy_new_open();
+		struct target *t = NULL;
+		struct err err = { 0 };
+		bool found = false;
+		if (cases[i].listed)
+			assert_int_equal(netpolicy_add_env(p, str_of(cases[i].listed), NULL), 0);
+		int rc = target_new(&e, 1000, p, "ua", &t, &err);
+		for (struct curl_slist *l = t ? t->headers : NULL; l; l = l->next)
+			found |= strcmp(l->data, "X-Key: swordfish") == 0;
+		if (rc != (cases[i].sent ? 0 : ERR_DENIED) || found != cases[i].sent)
+			fail_msg("%s: %d '%s'", cases[i].says, rc, err.text);
+		if (rc < 0)
+			assert_string_equal(err.text,
+				"header 'X-Key': TIDEMARK_TEST_KEY is not among this agent's allow_env");
+		target_unref(t);
+		netpolicy_free(p);
+	}
 }
 
 int main(void)
@@ -481,6 +531,7 @@ int main(void)
 		cmocka_unit_test(which_redirects_may_be_followed),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(targets_that_cannot_be),
+		cmocka_unit_test(a_variable_is_sent_only_where_its_name_is_listed),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

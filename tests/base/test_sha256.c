@@ -74,6 +74,45 @@ static void tokens_are_256_bits_of_chance(void **state)
 	}
 }
 
+static void a_token_is_read_back_or_refused_without_being_repeated(void **state)
+{
+	static const struct {
+		const char *says, *text;
+	} bad[] = {
+		{ "nothing", "" },
+		{ "the prefix alone", "tmk_" },
+		{ "another program's", "ghp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+		{ "one character short", "tmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+		{ "one too long", "tmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+		{ "a character of the other base64", "tmk_AAAAAAAAAAAAAAAAAAAA+AAAAAAAAAAAAAAAAAAAAAA" },
+		{ "a space within", "tmk_AAAAAAAAAAAAAAAAAAAA AAAAAAAAAAAAAAAAAAAAAA" },
+	};
+	unsigned char got[TOKEN_BYTES], before[TOKEN_BYTES];
+	char text[TOKEN_TEXT_MAX], spaced[TOKEN_TEXT_MAX + 8];
+	struct err err;
+	assert_int_equal(token_read(STR("tmk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"), got, &err), 0);
+	for (int i = 0; i < TOKEN_BYTES; i++)
+		assert_int_equal(got[i], i);
+	for (int round = 0; round < 100;
+		round++) { /* what is made differs, and is read the same both times */
+		memcpy(before, got, sizeof(before));
+		snprintf(spaced, sizeof(spaced), " %s\n", token_new(text));
+		assert_int_equal(token_read(str_of(text), got, &err), 0);
+		assert_memory_not_equal(got, before, sizeof(got));
+		assert_int_equal(token_read(str_of(spaced), before, &err), 0);
+		assert_memory_equal(got, before, sizeof(got));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (token_read(str_of(bad[i].text), got, &err) != ERR_SYNTAX)
+			fail_msg("%s: was taken", bad[i].says);
+		assert_null(strstr(err.text, "AAAA"));
+		assert_memory_equal(got, before, sizeof(got));
+	}
+	assert_int_equal(
+		token_read((struct str){ "tmk_AAAAAAAAAAAAAAAAAAAA\0AAAAAAAAAAAAAAAAAAAAAA", 47 }, got, &err),
+		ERR_SYNTAX);
+}
+
 static void clocks_go_forward_and_stand_still_in_tests(void **state)
 {
 	int64_t wall_us = clock_wall_us(), boot_us = clock_boot_us();
@@ -118,6 +157,7 @@ int main(void)
 		cmocka_unit_test(digests_are_those_of_the_standard),
 		cmocka_unit_test(bytes_are_compared_whole),
 		cmocka_unit_test(tokens_are_256_bits_of_chance),
+		cmocka_unit_test(a_token_is_read_back_or_refused_without_being_repeated),
 		cmocka_unit_test(clocks_go_forward_and_stand_still_in_tests),
 		cmocka_unit_test(a_boot_has_one_name),
 		cmocka_unit_test(chance_fills_every_byte),

@@ -84,8 +84,8 @@ static const struct {
 	{ "a log level that is none", "log: {level: loud}\n",
 		"c.yaml:1:14: level: 'loud' is none of debug, info, warn, error" },
 	{ "an agent's token that is none", "agents: [{name: a, token: secret}]\n",
-		"c.yaml:1:10: token of 'a': want a token as `tidemark agents enroll` prints it: tmk_ and 43 "
-		"characters" },
+		"c.yaml:1:10: token of 'a': want a token as `tidemark agents enroll NAME` prints it: tmk_ and 43 "
+		"letters, digits, '-' and '_'" },
 	{ "an agent's name for two",
 		"agents:\n- {name: a, token: " TOKEN "}\n- {name: a, token: " TOKEN "}\n",
 		"c.yaml:3:3: two agents are called 'a'" },

@@ -36,7 +36,8 @@ static void test_the_least_there_must_be(void **state)
 	assert_string_equal(c->spool.dir, "/var/lib/tidemark-agent");
 	assert_true(c->spool.max_size == 256 << 20 && c->spool.max_age_us == 72 * US_PER_H);
 	assert_true(c->max_rate == 200 && c->max_rate_per_host == 50 && c->max_inflight == 256);
-	assert_true(c->n_allow_networks == 0 && c->n_allow_hosts == 0 && c->user_agent == NULL);
+	assert_true(c->n_allow_networks == 0 && c->n_allow_hosts == 0 && c->n_allow_env == 0 &&
+		    c->user_agent == NULL);
 	assert_true(c->log.level == LOG_INFO && c->log.format == LOG_TEXT && !c->insecure);
 	assert_true(c->latitude == 0 && c->longitude == 0 && c->reconnect_max_us == US_PER_MIN);
 	for (int i = 0; i < HELLO_TOKEN_BYTES; i++)
@@ -61,7 +62,7 @@ static void test_everything_there_can_be(void **state)
 				     "2h}\n"
 				     "allow_networks: [10.0.0.0/8, 'fd00::/8', 192.0.2.7]\nallow_hosts: "
 				     "['*.example.com', "
-				     "api.example.org]\n"
+				     "api.example.org]\nallow_env: [SHOP_KEY, _2]\n"
 				     "max_rate: 5/s\nmax_rate_per_host: 60/min\nmax_inflight: 7\nuser_agent: "
 				     "me/1\nreconnect_max: "
 				     "5s\ninsecure: on\n"
@@ -79,6 +80,9 @@ static void test_everything_there_can_be(void **state)
 	assert_string_equal(c->allow_networks[1], "fd00::/8");
 	assert_int_equal(c->n_allow_hosts, 2);
 	assert_string_equal(c->allow_hosts[0], "*.example.com");
+	assert_int_equal(c->n_allow_env, 2);
+	assert_string_equal(c->allow_env[0], "SHOP_KEY");
+	assert_string_equal(c->allow_env[1], "_2");
 	assert_true(c->max_rate == 5 && c->max_rate_per_host == 1 && c->max_inflight == 7);
 	assert_true(c->reconnect_max_us == 5 * US_PER_S && c->log.level == LOG_DEBUG &&
 		    c->log.format == LOG_JSON);
@@ -180,6 +184,12 @@ static void test_what_is_refused(void **state)
 		{ "a network where a list belongs", LEAST "allow_networks: 10.0.0.0/8\n", "list of" },
 		{ "a host that is a URL", LEAST "allow_hosts: ['https://example.com/']\n",
 			"a host name like" },
+		{ "a pattern where a variable's name belongs", LEAST "allow_env: ['*']\n",
+			"agent.yaml:4:13: want the name of a variable like SHOP_KEY, got '*'" },
+		{ "a name no shell would set", LEAST "allow_env: [1A]\n", "agent.yaml:4:13: " },
+		{ "an empty name of a variable", LEAST "allow_env: ['']\n", "agent.yaml:4:13: " },
+		{ "one variable where a list belongs", LEAST "allow_env: SHOP_KEY\n",
+			"agent.yaml:4:12: want a list of" },
 		{ "a location off the map", LEAST "location: [91, 0]\n", "agent.yaml:4:12: want a latitude" },
 		{ "half a location", LEAST "location: [50.03]\n", "[latitude, longitude]" },
 		{ "a location in words", LEAST "location: [50, east]\n",
@@ -213,7 +223,7 @@ static void test_the_reference_names_every_key(void **state)
 {
 	static const char *const keys[] = { "name", "region", "location", "collector", "tls.ca", "tls.cert",
 		"tls.key", "tls.server_name", "token", "spool.dir", "spool.max_size", "spool.max_age",
-		"allow_networks", "allow_hosts", "max_rate", "max_rate_per_host", "max_inflight",
+		"allow_networks", "allow_hosts", "allow_env", "max_rate", "max_rate_per_host", "max_inflight",
 		"user_agent", "reconnect_max", "insecure", "log.level", "log.format" };
 	struct buf out;
 	buf_init(&out, 1 << 20);
