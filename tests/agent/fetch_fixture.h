@@ -61,6 +61,7 @@ static inline struct target *target_of(const struct assign_endpoint *e, uint32_t
 	struct netpolicy *open = netpolicy_new_open();
 	struct target *t = NULL;
 	struct err err;
+	assert_int_equal(netpolicy_add_env(open, STR("TIDEMARK_TEST_SECRET"), NULL), 0);
 	if (target_new(e, timeout_ms, open, "tidemark-agent/test", &t, &err) < 0)
 		fail_msg("%s", err.text);
 	netpolicy_free(open);
