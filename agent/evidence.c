@@ -9,30 +9,35 @@ static uint64_t mix(uint64_t h, uint64_t more)
 }
 
 /* The place of this pair, or the one to give up for it: free ones first, they were sent at 0. */
-static size_t place_of(const struct evidence *e, uint64_t pair)
+static struct evidence_pair *place_of(struct evidence *e, uint64_t pair)
 {
-	size_t best = 0;
+	struct evidence_pair *best = &e->pairs[0];
 	for (size_t i = 0; i < EVIDENCE_PAIRS_MAX; i++) {
-		if (e->sent[i].pair == pair)
-			return i;
-		if (e->sent[i].sent_us < e->sent[best].sent_us)
-			best = i;
+		if (e->pairs[i].pair == pair)
+			return &e->pairs[i];
+		if (e->pairs[i].sent_us < best->sent_us)
+			best = &e->pairs[i];
 	}
 	return best;
 }
 
+/* Each edge is compared with itself: where several answer in turn, none of them has changed. */
 bool evidence_due(struct evidence *e, struct str edge, struct str version, int status, int64_t now_us)
 {
-	uint64_t pair =
-		mix(mix(1, str_hash(edge)), str_hash(version)) | 1; /* never 0, which is a free place */
-	uint64_t all = mix(pair, (uint64_t)status) | 1;
-	size_t at = place_of(e, pair);
-	bool changed = e->last != all;
-	e->last = all;
-	if (!changed || (e->sent[at].pair == pair && now_us - e->sent[at].sent_us < EVIDENCE_EVERY_US))
+	uint64_t hash = str_hash(edge);
+	uint64_t pair = mix(mix(1, hash), str_hash(version)) | 1; /* never 0, which is a free place */
+	struct evidence_pair *p = place_of(e, pair);
+	bool known = p->pair == pair, same = known && p->is_last && p->status == status;
+	int64_t pause_us = !known ? 0 : same ? EVIDENCE_AGAIN_US : EVIDENCE_CHANGED_US;
+	for (size_t i = 0; i < EVIDENCE_PAIRS_MAX; i++)
+		if (e->pairs[i].edge == hash && &e->pairs[i] != p)
+			e->pairs[i].is_last = false;
+	/* A change that came too soon after the one before stays one, until it has been sent. */
+	if (known && now_us - p->sent_us < pause_us)
 		return false;
-	e->sent[at].pair = pair;
-	e->sent[at].sent_us = now_us;
+	*p = (struct evidence_pair){
+		.pair = pair, .edge = hash, .status = status, .is_last = true, .sent_us = now_us
+	};
 	return true;
 }
 

@@ -1,22 +1,24 @@
 /* evidence.h - when the raw header block goes along with a result, and what is struck out of it. Pure.
- * At first sight and on a change of version, edge or status; at most once a minute per edge and version of
- * one endpoint. */
+ * At first sight of an edge and version, when what this edge answers (version, status) changed since, and
+ * every ten minutes; at most once a minute per edge and version of one endpoint. */
 #ifndef AGENT_EVIDENCE_H
 #define AGENT_EVIDENCE_H
 
 #include "base/buf.h"
 #include "base/obs.h"
 
-#define EVIDENCE_EVERY_US US_PER_MIN
-#define EVIDENCE_PAIRS_MAX                                                                                   \
-	8 /* edge and version, remembered for one endpoint; beyond, the longest unseen is forgotten */
+#define EVIDENCE_CHANGED_US US_PER_MIN
+#define EVIDENCE_AGAIN_US   (10 * US_PER_MIN)
+#define EVIDENCE_PAIRS_MAX  16 /* remembered for one endpoint; beyond, the longest unsent is forgotten */
 
-struct evidence {      /* of one endpoint; starts zeroed */
-	uint64_t last; /* edge, version and status of the result before; 0: none yet */
-	struct {
-		uint64_t pair;
-		int64_t sent_us;
-	} sent[EVIDENCE_PAIRS_MAX];
+struct evidence_pair {       /* an edge and a version */
+	uint64_t pair, edge; /* hashes; pair 0: a free place */
+	int status;
+	bool is_last; /* the last that went along from this edge */
+	int64_t sent_us;
+};
+struct evidence { /* of one endpoint; starts zeroed */
+	struct evidence_pair pairs[EVIDENCE_PAIRS_MAX];
 };
 
 /* now_us: boot-time clock. True: send it, and it is remembered as sent. */
