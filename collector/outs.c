@@ -5,9 +5,10 @@
 #include "base/log.h"
 #include "collector/outs.h"
 
-#define BLOCK_BYTES  (64 * 1024)
-#define TELL_BYTES   (64 * 1024 * 1024)
-#define PROGRESS_MAX 64 /* open deploys whose curves move; over it the oldest wait for their verdict */
+#define BLOCK_BYTES    (64 * 1024)
+#define TELL_BYTES     (64 * 1024 * 1024)
+#define EVIDENCE_BYTES (64 * 1024 * 1024) /* kept until the next group; more comes within ten minutes */
+#define PROGRESS_MAX   64 /* open deploys whose curves move; over it the oldest wait for their verdict */
 
 enum out_kind { OUT_TRANSITION, OUT_DEPLOY, OUT_NOTICE, OUT_SERVICE, OUT_PURGE, OUT_AGENT };
 struct out {
@@ -29,6 +30,8 @@ struct block {
 struct outs {
 	struct out *list;
 	size_t n, cap, n_told;
+	struct cell_evidence *evidence;
+	size_t n_evidence, cap_evidence, evidence_bytes;
 	struct block *blocks;
 	char *progress[PROGRESS_MAX]; /* deploy ids */
 	size_t n_progress;
@@ -48,6 +51,7 @@ static void forget(struct outs *o)
 	}
 	o->blocks = NULL;
 	o->n = o->n_told = 0;
+	o->n_evidence = o->evidence_bytes = 0;
 }
 
 void outs_free(struct outs *o)
@@ -58,6 +62,7 @@ void outs_free(struct outs *o)
 	for (size_t i = 0; i < o->n_progress; i++)
 		free(o->progress[i]);
 	free(o->list);
+	free(o->evidence);
 	free(o);
 }
 
@@ -144,10 +149,47 @@ struct engine_sink outs_sink(struct outs *o)
 	return (struct engine_sink){ o, on_transition, on_deploy, on_notice, on_version, on_progress };
 }
 
+void outs_evidence(struct outs *o, const struct event *ev)
+{
+	if (ev->kind != EV_OBSERVATIONS)
+		return;
+	const struct batch *b = ev->observations.batch;
+	for (size_t i = 0; i < b->n_obs; i++) {
+		const struct obs *s = &b->obs[i];
+		if (s->evidence == 0 || s->edge == 0 || s->path != PATH_EDGE)
+			continue;
+		struct cell_evidence one = { .service = b->service,
+			.endpoint = batch_str(b, s->endpoint),
+			.edge = batch_str(b, s->edge),
+			.version = batch_str(b, s->version),
+			.agent = b->agent,
+			.block = batch_str(b, s->evidence),
+			.status = s->status,
+			.at_us = s->observed_at_us };
+		if (o->evidence_bytes + one.block.n > EVIDENCE_BYTES) {
+			log_warn("evidence_cut",
+				"service=%.*s more headers at once than fit %d bytes; agents send them again",
+				STR_ARG(b->service), EVIDENCE_BYTES);
+			return;
+		}
+		struct str *all[] = { &one.service, &one.endpoint, &one.edge, &one.version, &one.agent,
+			&one.block };
+		for (size_t k = 0; k < ARRAY_LEN(all); k++)
+			keep(o, all[k]);
+		o->evidence_bytes += one.block.n;
+		o->evidence =
+			mem_grow(o->evidence, &o->cap_evidence, o->n_evidence + 1, sizeof(*o->evidence));
+		o->evidence[o->n_evidence++] = one;
+	}
+}
+
 void outs_entry(struct outs *o, const struct event *ev)
 {
 	struct out *out;
 	switch (ev->kind) {
+	case EV_OBSERVATIONS:
+		outs_evidence(o, ev);
+		return;
 	case EV_DEPLOY:
 		out = out_add(o, OUT_DEPLOY, ev->position);
 		out->deploy.id = ev->deploy.id;
@@ -190,7 +232,7 @@ void outs_entry(struct outs *o, const struct event *ev)
 
 size_t outs_unstored(const struct outs *o)
 {
-	size_t n = 0;
+	size_t n = o->n_evidence;
 	for (size_t i = 0; i < o->n; i++)
 		n += !o->list[i].is_entry && o->list[i].kind != OUT_NOTICE;
 	return n;
@@ -199,6 +241,9 @@ size_t outs_unstored(const struct outs *o)
 int outs_store(struct outs *o, struct store *st, struct err *err)
 {
 	int rc = 0;
+	/* Before the transitions, which take what belongs to them from it. */
+	for (size_t i = 0; i < o->n_evidence && rc == 0; i++)
+		rc = store_put_evidence(st, &o->evidence[i], err);
 	for (size_t i = 0; i < o->n && rc == 0; i++) {
 		if (o->list[i].is_entry)
 			continue;

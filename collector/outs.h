@@ -14,6 +14,10 @@ struct engine_sink outs_sink(struct outs *o);
  * call. */
 void outs_entry(struct outs *o, const struct event *ev);
 
+/* The headers that came along; outs_entry() does it too. For entries that are folded again at a start, and
+ * are no news. */
+void outs_evidence(struct outs *o, const struct event *ev);
+
 size_t outs_unstored(const struct outs *o);
 /* Inside a group. After its commit: outs_stored(). */
 MUST_USE int outs_store(struct outs *o, struct store *st, struct err *err);

@@ -55,6 +55,14 @@ MUST_USE int store_commit(struct store *st, struct err *err);
 void store_rollback(struct store *st);
 /* Inside a group; the same key again is harmless. */
 MUST_USE int store_put_transition(struct store *st, const struct transition *t, struct err *err);
+/* Headers as they came, of one answer of a cell (at most OBS_EVIDENCE_MAX bytes; the agent has struck secrets out). The newest of
+ * each version and status is kept as long as batches are; a transition put after it keeps a copy of the one it belongs to. */
+struct cell_evidence {
+	struct str service, endpoint, edge, version, agent, block;
+	int status;
+	int64_t at_us; /* observed */
+};
+MUST_USE int store_put_evidence(struct store *st, const struct cell_evidence *ev, struct err *err);
 MUST_USE int store_put_verdict(struct store *st, const struct deploy_change *c, struct err *err);
 MUST_USE int store_put_snapshot(struct store *st, int64_t position, int64_t now_us, struct str bytes, struct err *err);
 /* Deletes a small step of what is older and covered by the older of two snapshots; *ret_more: call again. In the open
@@ -94,11 +102,17 @@ MUST_USE int store_each_batch(struct store *st, struct str service, int64_t from
 /* By time; empty names match all, limit 0 is none. Borrowed for the call, which must be quick: it is inside a read. */
 MUST_USE int store_each_transition(struct store *st, struct str service, struct str endpoint, struct str edge, int64_t from_us, int64_t to_us,
 	size_t limit, int (*each)(void *ctx, const struct transition *t), void *ctx, struct err *err);
+/* What belongs to a transition: one or none. May be called inside store_each_transition's each(). */
+MUST_USE int store_transition_evidence(struct store *st, const struct transition *t,
+	int (*each)(void *ctx, const struct cell_evidence *ev), void *ctx, struct err *err);
+/* What a cell answered last, of each version and status, newest first. */
+MUST_USE int store_each_evidence(struct store *st, struct str service, struct str endpoint, struct str edge, size_t limit,
+	int (*each)(void *ctx, const struct cell_evidence *ev), void *ctx, struct err *err);
 /* Changes of verdict with position > after, in order of position and seq. */
 MUST_USE int store_each_verdict(struct store *st, int64_t after, int (*each)(void *ctx, const struct deploy_change *c), void *ctx,
 	struct err *err);
 void store_set_deadline(struct store *st, int64_t boot_deadline_us); /* read statements give up after it: ERR_TIMEOUT */
-/* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", "ranges" (of pruned batches), and "results", which unpacks every batch: for tests
+/* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", "evidence", "transition_evidence", "ranges" (of pruned batches), and "results", which unpacks every batch: for tests
  * and checks, as all of them walk a table. -1: not known, or not readable. */
 int64_t store_count(struct store *st, const char *what);
 int64_t store_disk_bytes(struct store *st);              /* database and WAL */

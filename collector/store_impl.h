@@ -51,6 +51,11 @@ enum stmt {
 	STMT_TRANSITIONS,
 	STMT_CELL_TRANSITIONS,
 	STMT_VERDICTS,
+	STMT_TRANSITION_EVIDENCE,
+	STMT_EVIDENCE_PUT,
+	STMT_EVIDENCE_OF,
+	STMT_EVIDENCE,
+	STMT_PRUNE_EVIDENCE,
 	STMT_COUNT
 };
 
@@ -93,6 +98,8 @@ int store_need_group(const struct store *st, struct err *err);
 int store_join_group(struct store *st, bool *ret_own, struct err *err);
 /* Id of a name, made when new; the empty name is 0. */
 int store_name_id(struct store *st, struct str text, int64_t *ret_id, struct err *err);
+/* Without making it: the empty name is 0; *ret_none is set when there is none of that name. */
+int store_find_name(struct store *st, struct str text, int64_t *ret_id, bool *ret_none, struct err *err);
 void store_forget_names(struct store *st);
 /* The file is no longer where it was opened. */
 bool store_has_moved(struct store *st);

@@ -49,6 +49,19 @@ static const char *const migrations[] = {
 	" name TEXT PRIMARY KEY, region TEXT NOT NULL, token BLOB NOT NULL, token_old BLOB, revoked INTEGER "
 	"NOT NULL,"
 	" enrolled_at_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+	/* 2: headers as they came. Of a cell the newest of each version and status; of a transition its own.
+	 */
+	"CREATE TABLE evidence("
+	" id INTEGER PRIMARY KEY, service_id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, edge_id INTEGER "
+	"NOT NULL, version TEXT NOT NULL, status INTEGER NOT NULL, at_us INTEGER NOT NULL, agent_id INTEGER "
+	"NOT NULL, block BLOB NOT NULL, UNIQUE(service_id, endpoint_id, edge_id, version, status)) STRICT;"
+	"CREATE INDEX evidence_at ON evidence(at_us);"
+	"CREATE TABLE transition_evidence("
+	" position INTEGER NOT NULL, seq INTEGER NOT NULL, at_us INTEGER NOT NULL, agent_id INTEGER NOT NULL,"
+	" version TEXT NOT NULL, status INTEGER NOT NULL, block BLOB NOT NULL, PRIMARY KEY(position, seq)) "
+	"STRICT;"
+	"CREATE TRIGGER transition_gone AFTER DELETE ON transitions BEGIN"
+	" DELETE FROM transition_evidence WHERE position = old.position AND seq = old.seq; END;",
 };
 #define SCHEMA_VERSION ((int)ARRAY_LEN(migrations))
 

@@ -207,6 +207,21 @@ static int prune_derived(
 	return rc;
 }
 
+/* Each block is renewed every ten minutes while its cell answers so: what is old is said by nobody any more.
+ */
+static int prune_evidence(struct store *st, int64_t before_us, bool *ret_more, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = store_stmt(st, STMT_PRUNE_EVIDENCE, &s, err);
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(s, 1, before_us);
+	sqlite3_bind_int(s, 2, STEP_ENTRIES);
+	rc = store_run(st, s, "delete old evidence", err);
+	*ret_more |= rc == 0 && sqlite3_changes(st->db) == STEP_ENTRIES;
+	return rc;
+}
+
 /* Walks all ranges, so only now and then. */
 static int expire_identities(struct store *st, int64_t now_us, struct err *err)
 {
@@ -284,6 +299,8 @@ int store_prune(
 			st, STMT_PRUNE_TRANSITIONS, covered, now_us - r->transitions_us, &more, err);
 	if (rc == 0)
 		rc = prune_derived(st, STMT_PRUNE_VERDICTS, covered, now_us - r->transitions_us, &more, err);
+	if (rc == 0)
+		rc = prune_evidence(st, now_us - r->observations_us, &more, err);
 	if (rc == 0)
 		rc = expire_identities(st, now_us, err);
 	if (rc == 0)

@@ -283,8 +283,7 @@ int store_position_before(struct store *st, int64_t at_us, int64_t *ret_position
 
 /* -- what is derived -- */
 
-/* The id of a name for a filter: 0 matches all, *ret_none when nothing can match. */
-static int filter_id(struct store *st, struct str text, int64_t *ret_id, bool *ret_none, struct err *err)
+int store_find_name(struct store *st, struct str text, int64_t *ret_id, bool *ret_none, struct err *err)
 {
 	sqlite3_stmt *s = NULL;
 	*ret_id = 0;
@@ -334,7 +333,7 @@ int store_each_transition(struct store *st, struct str service, struct str endpo
 	bool none = false;
 	int code, rc = 0;
 	for (size_t i = 0; i < ARRAY_LEN(ids) && rc == 0; i++)
-		rc = filter_id(st, names[i], &ids[i], &none, err);
+		rc = store_find_name(st, names[i], &ids[i], &none, err);
 	if (rc < 0 || none)
 		return rc;
 	bool cell = ids[0] != 0 && ids[1] != 0 && ids[2] != 0;
@@ -458,6 +457,8 @@ int64_t store_count(struct store *st, const char *what)
 		{ "verdicts", "SELECT count(*) FROM verdicts" },
 		{ "snapshots", "SELECT count(*) FROM snapshots" },
 		{ "agents", "SELECT count(*) FROM agents" },
+		{ "evidence", "SELECT count(*) FROM evidence" },
+		{ "transition_evidence", "SELECT count(*) FROM transition_evidence" },
 		{ "ranges", "SELECT count(*) FROM batch_ranges" },
 	};
 	if (str_is(str_of(what), "results")) {

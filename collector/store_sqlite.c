@@ -93,6 +93,26 @@ static const char *const stmt_sql[STMT_COUNT] = {
 				   " AND (?3 = 0 OR t.edge_id = ?3)" TRANSITION_ORDER,
 	[STMT_CELL_TRANSITIONS] = TRANSITION_COLUMNS
 	"t.service_id = ?1 AND t.endpoint_id = ?2 AND t.edge_id = ?3" TRANSITION_ORDER,
+	/* Of what its cell answered, the newest block with that version; of one that fails, with an error. */
+	[STMT_TRANSITION_EVIDENCE] =
+		"INSERT OR IGNORE INTO transition_evidence(position, seq, at_us, agent_id, version, status, "
+		"block)"
+		" SELECT ?1, ?2, at_us, agent_id, version, status, block FROM evidence WHERE service_id = ?3"
+		" AND endpoint_id = ?4 AND edge_id = ?5 AND (?6 AND status >= 400 OR NOT ?6 AND version = ?7)"
+		" ORDER BY at_us DESC LIMIT 1",
+	[STMT_EVIDENCE_PUT] =
+		"INSERT INTO evidence(service_id, endpoint_id, edge_id, version, status, at_us, "
+		"agent_id, block) VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(service_id, endpoint_id, "
+		"edge_id, version, status) DO UPDATE SET at_us = ?6, agent_id = ?7, block = ?8"
+		" WHERE at_us <= ?6",
+	[STMT_EVIDENCE_OF] = "SELECT t.at_us, a.text, t.version, t.status, t.block FROM transition_evidence t"
+			     " LEFT JOIN names a ON a.id = t.agent_id WHERE t.position = ? AND t.seq = ?",
+	[STMT_EVIDENCE] =
+		"SELECT v.at_us, a.text, v.version, v.status, v.block FROM evidence v"
+		" LEFT JOIN names a ON a.id = v.agent_id WHERE v.service_id = ? AND v.endpoint_id = ?"
+		" AND v.edge_id = ? ORDER BY v.at_us DESC, v.version, v.status LIMIT ?",
+	[STMT_PRUNE_EVIDENCE] = "DELETE FROM evidence WHERE id IN"
+				" (SELECT id FROM evidence WHERE at_us < ? ORDER BY at_us LIMIT ?)",
 	[STMT_VERDICTS] =
 		"SELECT v.position, v.seq, v.at_us, v.deploy, s.text, v.version, v.was, v.now, v.reason"
 		" FROM verdicts v LEFT JOIN names s ON s.id = v.service_id WHERE v.position > ?"
@@ -473,60 +493,6 @@ int store_mark_alive(struct store *st, int64_t now_us, struct err *err)
 	stmt_bind_str(s, 1, STR("alive_at_us"));
 	sqlite3_bind_int64(s, 2, now_us);
 	return store_run(st, s, "note the time", err);
-}
-
-/* -- what is derived -- */
-
-int store_put_transition(struct store *st, const struct transition *t, struct err *err)
-{
-	int64_t service_id = 0, endpoint_id = 0, edge_id = 0;
-	int rc = store_need_group(st, err);
-	if (rc == 0)
-		rc = store_name_id(st, t->service, &service_id, err);
-	if (rc == 0)
-		rc = store_name_id(st, t->endpoint, &endpoint_id, err);
-	if (rc == 0)
-		rc = store_name_id(st, t->edge, &edge_id, err);
-	sqlite3_stmt *s = NULL;
-	if (rc == 0)
-		rc = store_stmt(st, STMT_TRANSITION, &s, err);
-	if (rc < 0)
-		return rc;
-	sqlite3_bind_int64(s, 1, t->key.position);
-	sqlite3_bind_int64(s, 2, t->key.seq);
-	sqlite3_bind_int64(s, 3, t->at_us);
-	sqlite3_bind_int(s, 4, t->late);
-	sqlite3_bind_int64(s, 5, service_id);
-	sqlite3_bind_int64(s, 6, endpoint_id);
-	sqlite3_bind_int64(s, 7, edge_id);
-	stmt_bind_str(s, 8, str_of(cell_state_name(t->from)));
-	stmt_bind_str(s, 9, str_of(cell_state_name(t->to)));
-	stmt_bind_str(s, 10, t->version);
-	stmt_bind_str(s, 11, t->expected);
-	return store_run(st, s, "keep a transition", err);
-}
-
-int store_put_verdict(struct store *st, const struct deploy_change *c, struct err *err)
-{
-	int64_t service_id = 0;
-	int rc = store_need_group(st, err);
-	if (rc == 0)
-		rc = store_name_id(st, c->service, &service_id, err);
-	sqlite3_stmt *s = NULL;
-	if (rc == 0)
-		rc = store_stmt(st, STMT_VERDICT, &s, err);
-	if (rc < 0)
-		return rc;
-	sqlite3_bind_int64(s, 1, c->key.position);
-	sqlite3_bind_int64(s, 2, c->key.seq);
-	sqlite3_bind_int64(s, 3, c->at_us);
-	stmt_bind_str(s, 4, c->id);
-	sqlite3_bind_int64(s, 5, service_id);
-	stmt_bind_str(s, 6, c->version);
-	stmt_bind_str(s, 7, str_of(verdict_name(c->from)));
-	stmt_bind_str(s, 8, str_of(verdict_name(c->to)));
-	stmt_bind_str(s, 9, c->reason);
-	return store_run(st, s, "keep a verdict", err);
 }
 
 int store_put_snapshot(struct store *st, int64_t position, int64_t now_us, struct str bytes, struct err *err)

@@ -24,6 +24,8 @@ static int replay_entry(void *ctx, const struct entry *e)
 	int rc = entry_to_event(r->w->reader, e, &ev, &err);
 	if (rc == 0)
 		rc = engine_fold(r->w->engine, &ev, &err);
+	if (rc == 0)
+		outs_evidence(r->w->outs, &ev);
 	if (rc < 0) {
 		/* It was refused in the same way when it came; only a changed program or disk makes this
 		 * news. */

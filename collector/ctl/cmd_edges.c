@@ -2,10 +2,12 @@
 #include "base/known.h"
 #include "collector/ctl/cells.h"
 #include "collector/ctl/ctl.h"
+#include "collector/ctl/evidence.h"
 #include "collector/engine/engine.h" /* the names of states */
 
 struct edges_options {
 	const char *state, *endpoint, *vendor, *region, *edge;
+	bool evidence;
 };
 static const struct opt edges_opts[] = {
 	{ "state", OPT_TEXT, offsetof(struct edges_options, state), "S",
@@ -15,6 +17,8 @@ static const struct opt edges_opts[] = {
 	{ "region", OPT_TEXT, offsetof(struct edges_options, region), "R",
 		"only what agents of this region reach" },
 	{ "edge", OPT_TEXT, offsetof(struct edges_options, edge), "VENDOR:POP", "only this edge" },
+	{ "evidence", OPT_FLAG, offsetof(struct edges_options, evidence), NULL,
+		"also the headers each edge answered with, and what they told" },
 	{ .name = NULL },
 };
 
@@ -126,6 +130,9 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 	int code = EXIT_OK;
 	if (json_array_size(cells) == 0)
 		code = filters_check(c, o, service);
+	if (code == EXIT_OK && o->evidence &&
+		(rc = evidence_fetch(c->api, cells, EVIDENCE_CELLS_MAX, &err)) < 0)
+		code = ctl_fail(&err);
 	if (code == EXIT_OK && c->json) {
 		out_json(cells);
 	} else if (code == EXIT_OK) {
@@ -136,6 +143,8 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 					 : "no cells yet: no agent has reported a result");
 		else
 			cells_table(&c->term, cells, SIZE_MAX, "", &out);
+		if (o->evidence)
+			evidence_show(&c->term, cells, EVIDENCE_CELLS_MAX, &out);
 		out_flush(&out);
 		buf_fini(&out);
 	}

@@ -26,6 +26,7 @@ void handle_agent_delete(struct request *r, struct worker *w);
 void handle_agent_rotate(struct request *r, struct worker *w);
 /* history.c */
 void handle_history(struct request *r, struct worker *w);
+void handle_evidence(struct request *r, struct worker *w);
 /* status.c */
 void handle_status_summary(struct request *r, struct worker *w);
 void handle_status_status(struct request *r, struct worker *w);
@@ -44,6 +45,10 @@ void handle_page(struct request *r, struct worker *w);
  * has answered. */
 bool deploy_service(struct http *h, struct str id, struct buf *ret_service, struct err *err);
 bool cell_service(struct request *r, struct buf *ret);
+/* Is there a cell by the names in the path? False with err set. */
+bool cell_is_known(struct request *r, struct str service, struct err *err);
+/* One answer's headers as an object, and which of them told what. */
+void add_evidence(struct buf *b, const struct cell_evidence *ev);
 bool purge_find(struct http *h, struct str id, struct buf *ret_object, struct err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #define HISTORY_RANGE_MAX  (31 * US_PER_DAY)
 #define HISTORY_LATE_US    US_PER_H /* results that arrived up to so long after `to` are read too */
 #define RESULTS_MAX        5000
+#define EVIDENCE_BYTES_MAX (ANSWER_MAX / 4) /* in one answer; transitions after that come without */
 #define AGENTS_SEEN_MAX    4096
 
 struct seen { /* was this agent last answered by our edge? */
@@ -27,6 +28,7 @@ struct history {
 	bool cut;
 	struct seen *agents;
 	size_t n_agents, cap_agents;
+	struct store *store; /* while it is read */
 	struct buf *transitions;
 	size_t n_transitions;
 };
@@ -124,6 +126,14 @@ static int on_batch(void *ctx, const struct entry *e)
 	return 0;
 }
 
+static int on_evidence(void *ctx, const struct cell_evidence *ev)
+{
+	struct buf *b = ctx;
+	buf_addf(b, ",\"evidence\":");
+	add_evidence(b, ev);
+	return 0;
+}
+
 static int on_transition(void *ctx, const struct transition *t)
 {
 	struct history *h = ctx;
@@ -137,9 +147,15 @@ static int on_transition(void *ctx, const struct transition *t)
 	buf_add_json_or_null(b, t->version);
 	buf_add_key(b, "expected");
 	buf_add_json_or_null(b, t->expected);
-	buf_addf(b, ",\"late\":%s,\"id\":\"%" PRId64 ".%" PRIu32 "\"}", t->late ? "true" : "false",
+	buf_addf(b, ",\"late\":%s,\"id\":\"%" PRId64 ".%" PRIu32 "\"", t->late ? "true" : "false",
 		t->key.position, t->key.seq);
-	return 0;
+	size_t before = b->n;
+	struct err err;
+	int rc = b->n < EVIDENCE_BYTES_MAX ? store_transition_evidence(h->store, t, on_evidence, b, &err) : 0;
+	if (b->n == before)
+		buf_addf(b, ",\"evidence\":null");
+	buf_add_char(b, '}');
+	return rc;
 }
 
 static int read_history(
@@ -149,6 +165,7 @@ static int read_history(
 	int rc = worker_store(w, &st, err);
 	if (rc < 0)
 		return rc;
+	h->store = st;
 	store_set_deadline(st, clock_boot_us() + r->http->limits.sql_us);
 	rc = store_each_transition(
 		st, service, h->endpoint, h->edge, h->from_us, h->to_us, h->limit, on_transition, h, err);
@@ -185,7 +202,7 @@ static void write_history(struct request *r, const struct history *h, struct str
 	answer_json(r, 200);
 }
 
-static bool cell_is_known(struct request *r, struct str service, struct err *err)
+bool cell_is_known(struct request *r, struct str service, struct err *err)
 {
 	struct buf cell;
 	buf_init(&cell, 1024 * 1024);

@@ -10,6 +10,7 @@ const struct route routes[] = {
 	{ "GET", "/api/v1/cells", SCOPE_READ, 0, RUN_HERE, handle_cells, "service endpoint vendor region state edge limit cursor" },
 	{ "GET", "/api/v1/cells/{endpoint}/{edge}", SCOPE_READ, 0, RUN_HERE, handle_cell, "service" },
 	{ "GET", "/api/v1/cells/{endpoint}/{edge}/history", SCOPE_READ, 0, RUN_SQL, handle_history, "service from to limit" },
+	{ "GET", "/api/v1/cells/{endpoint}/{edge}/evidence", SCOPE_READ, 0, RUN_SQL, handle_evidence, "service limit" },
 	{ "GET", "/api/v1/deploys", SCOPE_READ, 0, RUN_HERE, handle_deploys, "service version limit cursor" },
 	{ "POST", "/api/v1/deploys", SCOPE_DEPLOY, ROUTE_BODY, RUN_JOURNAL, handle_deploy_post, "" },
 	{ "GET", "/api/v1/deploys/{id}", SCOPE_READ, 0, RUN_HERE, handle_deploy, "wait" },

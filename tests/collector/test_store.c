@@ -266,6 +266,80 @@ static struct transition transition(
 		.late = seq == 1 };
 }
 
+struct found_evidence {
+	size_t n;
+	char text[512];
+};
+
+static int note_evidence(void *ctx, const struct cell_evidence *ev)
+{
+	struct found_evidence *f = ctx;
+	size_t at = strlen(f->text);
+	snprintf(f->text + at, sizeof(f->text) - at, "%s%.*s %d %.*s by %.*s", f->n++ ? " | " : "",
+		STR_ARG(ev->version), ev->status, STR_ARG(ev->block), STR_ARG(ev->agent));
+	return 0;
+}
+
+static void a_transition_keeps_the_headers_that_belong_to_it(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	fixture_open(f);
+	static const struct {
+		const char *edge, *version, *block, *agent;
+		int status;
+		int64_t at_us;
+	} blocks[] = {
+		{ "self:fra", "v1", "old", "a1", 200, T0 },
+		{ "self:fra", "v1", "newer", "a2", 200, T0 + 10 },
+		{ "self:fra", "v1", "late", "a3", 200, T0 + 5 },
+		{ "self:fra", "v2", "other", "a1", 200, T0 + 11 },
+		{ "self:fra", "", "broken", "a1", 503, T0 + 12 },
+		{ "self:lhr", "v1", "elsewhere", "a1", 200, T0 + 13 },
+	};
+	static const struct {
+		const char *says, *edge, *version;
+		enum cell_state to;
+		const char *want;
+	} cases[] = {
+		{ "the newest of its version; what came late is older", "self:fra", "v1", CELL_STALE,
+			"v1 200 newer by a2" },
+		{ "of the version it changed to", "self:fra", "v2", CELL_FRESH, "v2 200 other by a1" },
+		{ "one that fails: the error, not what it served before", "self:fra", "v2", CELL_FAILING,
+			" 503 broken by a1" },
+		{ "another edge's", "self:lhr", "v1", CELL_STALE, "v1 200 elsewhere by a1" },
+		{ "no headers of that version came", "self:lhr", "v9", CELL_STALE, "" },
+		{ "an edge that never had any", "self:syd", "v1", CELL_STALE, "" },
+	};
+	OK(store_begin(f->st, &err));
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+		struct cell_evidence ev = { STR("shop"), STR("v"), str_of(blocks[i].edge),
+			str_of(blocks[i].version), str_of(blocks[i].agent), str_of(blocks[i].block),
+			blocks[i].status, blocks[i].at_us };
+		OK(store_put_evidence(f->st, &ev, &err));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct transition t = transition(1, (uint32_t)i, T0 + 20, "v", cases[i].edge);
+		struct found_evidence found = { 0 };
+		t.version = str_of(cases[i].version);
+		t.to = cases[i].to;
+		OK(store_put_transition(f->st, &t, &err));
+		OK(store_put_transition(f->st, &t, &err)); /* derived again: the same once */
+		OK(store_transition_evidence(f->st, &t, note_evidence, &found, &err));
+		if (strcmp(found.text, cases[i].want) != 0)
+			fail_msg("%s: got '%s', want '%s'", cases[i].says, found.text, cases[i].want);
+	}
+	OK(store_commit(f->st, &err));
+	struct found_evidence all = { 0 }, one = { 0 }, none = { 0 };
+	OK(store_each_evidence(f->st, STR("shop"), STR("v"), STR("self:fra"), 10, note_evidence, &all, &err));
+	assert_string_equal(all.text, " 503 broken by a1 | v2 200 other by a1 | v1 200 newer by a2");
+	OK(store_each_evidence(f->st, STR("shop"), STR("v"), STR("self:fra"), 1, note_evidence, &one, &err));
+	assert_int_equal(one.n, 1);
+	OK(store_each_evidence(
+		f->st, STR("shop"), STR("w"), STR("self:fra"), 10, note_evidence, &none, &err));
+	assert_int_equal(none.n, 0);
+}
+
 static void transitions_are_found_by_cell_and_time(void **state)
 {
 	struct fixture *f = *state;
@@ -543,6 +617,7 @@ int main(void)
 		TEST(outside_a_group_nothing_is_written),
 		TEST(received_at_never_falls),
 		TEST(the_same_batch_again_is_a_duplicate_and_another_a_conflict),
+		TEST(a_transition_keeps_the_headers_that_belong_to_it),
 		TEST(transitions_are_found_by_cell_and_time),
 		TEST(verdicts_are_kept_once),
 		TEST(the_last_two_snapshots_are_kept),

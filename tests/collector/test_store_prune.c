@@ -232,6 +232,46 @@ static void transitions_and_verdicts_go_by_their_own_time(void **state)
 	assert_int_equal(store_count(f->st, "transitions"), 300);
 }
 
+static void evidence_goes_with_its_transition(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	put_batch(f->st, 1, T0);
+	put_batch(f->st, 2, T0);
+	OK(store_begin(f->st, &err));
+	for (uint32_t i = 0; i < 600; i++) {
+		char version[16];
+		snprintf(version, sizeof(version), "v%u", i);
+		struct cell_evidence ev = { .service = STR("shop"),
+			.endpoint = STR("v"),
+			.edge = STR("self:fra"),
+			.version = str_of(version),
+			.block = STR("HTTP/1.1 200 OK"),
+			.status = 200,
+			.at_us = T0 + (i / 300) * 20 * DAY };
+		struct transition t = { .key = { 1, i },
+			.at_us = ev.at_us,
+			.service = ev.service,
+			.endpoint = ev.endpoint,
+			.edge = ev.edge,
+			.version = ev.version };
+		OK(store_put_evidence(f->st, &ev, &err));
+		OK(store_put_transition(f->st, &t, &err));
+	}
+	OK(store_commit(f->st, &err));
+	put_snapshot(f->st, 1, "");
+	put_snapshot(f->st, 2, "");
+	prune(f->st, T0 + 1 * DAY);
+	assert_int_equal(store_count(f->st, "evidence"), 600);
+	prune(f->st, T0 + 9 * DAY); /* of cells: as long as batches are kept */
+	assert_int_equal(store_count(f->st, "evidence"), 300);
+	assert_int_equal(store_count(f->st, "transition_evidence"), 600);
+	prune(f->st, T0 + 25 * DAY); /* of transitions: as long as these are */
+	assert_int_equal(store_count(f->st, "evidence"), 0);
+	assert_int_equal(store_count(f->st, "transitions"), 300);
+	assert_int_equal(store_count(f->st, "transition_evidence"), 300);
+}
+
 static void it_goes_in_small_steps_and_gives_the_space_back(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +320,7 @@ int main(void)
 		TEST(an_export_still_knows_what_is_served),
 		TEST(positions_go_on_where_everything_was_pruned),
 		TEST(transitions_and_verdicts_go_by_their_own_time),
+		TEST(evidence_goes_with_its_transition),
 		TEST(it_goes_in_small_steps_and_gives_the_space_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

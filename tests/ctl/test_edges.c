@@ -76,6 +76,49 @@ static void a_filter_nothing_goes_by_is_wrong_usage(void **state)
 	}
 }
 
+#define EVIDENCE                                                                                             \
+	"{\"service\":\"shop\",\"endpoint\":\"a/b\",\"edge\":\"fastly:FRA\",\"evidence\":[{\"at\":"          \
+	"\"2026-03-01T10:00:00Z\",\"agent\":\"fra-1\",\"version\":\"v1\",\"status\":200,\"vendor\":"         \
+	"\"fastly\",\"told\":[{\"what\":\"pop\",\"header\":\"x-served-by\",\"value\":\"FRA\"},{\"what\":"    \
+	"\"ttl_s\",\"header\":\"cache-control\",\"value\":48,\"because\":\"max-age\"},{\"what\":\"cache\","  \
+	"\"header\":\"x-cache\",\"value\":\"hit\"}],\"headers\":[\"HTTP/1.1 200 OK\",\"X-Served-By: "        \
+	"cache-fra-1-FRA\",\"X-Cache: MISS\",\"x-cache: HIT\",\"Cache-Control: max-age=60\",\"X-Bad: "       \
+	"\\u001b[31m\"]}]}"
+
+static void evidence_shows_which_header_told_what(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "GET", "/api/v1/cells", 200,
+		"{\"items\":[{\"service\":\"shop\",\"endpoint\":\"a/b\",\"edge\":\"fastly:FRA\",\"state\":"
+		"\"stale\"},{\"service\":\"shop\",\"endpoint\":\"w\",\"edge\":\"gone:1\",\"state\":\"fresh\"}"
+		"],"
+		"\"next\":null}");
+	fake_answer(f, "GET", "/api/v1/cells/a%2Fb/fastly%3AFRA/evidence", 200, EVIDENCE);
+	fake_answer(f, "GET", "/api/v1/cells/w/gone%3A1/evidence", 404,
+		"{\"type\":\"x\",\"title\":\"not_found\",\"status\":404,\"detail\":\"no such cell\"}");
+	run_client(&r, f, false, NULL, ARGS("edges", "shop", "--evidence"));
+	assert_int_equal(r.code, 0);
+	must_contain("whose it is", r.out.p, "a/b at fastly:FRA of shop, stale\n");
+	must_contain("when and who", r.out.p,
+		"  2026-03-01T10:00:00Z  seen by fra-1, status 200, version v1\n    HTTP/1.1 200 OK\n");
+	must_contain("the place", r.out.p, "    X-Served-By: cache-fra-1-FRA   <- pop FRA\n");
+	must_contain("the nearest of two lines told it", r.out.p,
+		"    X-Cache: MISS\n    x-cache: HIT   <- cache hit\n");
+	must_contain("the rule", r.out.p, "    Cache-Control: max-age=60   <- ttl_s 48 (max-age)\n");
+	assert_null(strchr(r.out.p, 27)); /* no stranger writes to the terminal */
+	must_contain("a cell that is gone meanwhile", r.out.p,
+		"w at gone:1 of shop, fresh\n  no headers were kept\n");
+	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("edges", "shop", "--evidence", "-o", "json"));
+	must_contain("in JSON as they came", r.out.p, "\"evidence\"");
+	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("edges", "shop"));
+	assert_null(strstr(r.out.p, "X-Served-By"));
+	run_fini(&r);
+	fake_stop(f);
+}
+
 static void a_service_nobody_watches_is_wrong_usage_everywhere(void **state)
 {
 	static const char *const args[][8] = { { "deploy", "shpo", "--version", "v2" },
@@ -183,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_verdict_on_another_version_says_which),
 		cmocka_unit_test(edges_of_nothing_say_so),
 		cmocka_unit_test(a_filter_nothing_goes_by_is_wrong_usage),
+		cmocka_unit_test(evidence_shows_which_header_told_what),
 		cmocka_unit_test(a_service_nobody_watches_is_wrong_usage_everywhere),
 		cmocka_unit_test(a_city_is_shown_where_there_is_room),
 		cmocka_unit_test(what_an_agent_does_not_do_is_shown),

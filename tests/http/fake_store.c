@@ -137,6 +137,39 @@ int store_each_transition(struct store *st, struct str service, struct str endpo
 	return 0;
 }
 
+#define ANSWER_OF_FRA                                                                                        \
+	"HTTP/1.1 200 OK\r\nX-Served-By: cache-fra-etou8220141-FRA\r\nX-Cache: HIT\r\nAge: 12\r\n"           \
+	"Cache-Control: max-age=60\r\nSet-Cookie: [struck out]\r\n"
+
+/* Of the fake transitions each has it. */
+int store_transition_evidence(struct store *st, const struct transition *t,
+	int (*each)(void *ctx, const struct cell_evidence *ev), void *ctx, struct err *err)
+{
+	(void)st, (void)err;
+	struct cell_evidence ev = { .service = t->service,
+		.endpoint = t->endpoint,
+		.edge = t->edge,
+		.version = t->version,
+		.agent = STR("fra-1"),
+		.status = 200,
+		.at_us = t->at_us,
+		.block = STR(ANSWER_OF_FRA) };
+	return each(ctx, &ev);
+}
+
+int store_each_evidence(struct store *st, struct str service, struct str endpoint, struct str edge,
+	size_t limit, int (*each)(void *ctx, const struct cell_evidence *ev), void *ctx, struct err *err)
+{
+	INVARIANT(st->deadline_us > 0);
+	int rc = fake_reading(err);
+	struct transition t = {
+		.service = service, .endpoint = endpoint, .edge = edge, .version = STR("v1")
+	};
+	if (rc < 0 || !str_is(service, "shop") || !str_is(edge, "fastly:FRA") || limit == 0)
+		return rc;
+	return store_transition_evidence(st, &t, each, ctx, err);
+}
+
 int store_each_batch(struct store *st, struct str service, int64_t from_us, int64_t to_us,
 	int (*each)(void *ctx, const struct entry *e), void *ctx, struct err *err)
 {

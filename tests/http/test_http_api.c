@@ -456,7 +456,10 @@ static void history(void **state)
 			NULL, NULL, 200,
 			"\"transitions\":[{\"at\":\"2026-03-01T10:00:00Z\",\"from\":\"fresh\",\"to\":"
 			"\"stale\",\"version\":\"v1\","
-			"\"expected\":\"v2\",\"late\":false,\"id\":\"5.1\"}," },
+			"\"expected\":\"v2\",\"late\":false,\"id\":\"5.1\",\"evidence\":{\"at\":\"2026-03-"
+			"01T10:00:00Z\","
+			"\"agent\":\"fra-1\",\"version\":\"v1\",\"status\":200,\"vendor\":\"fastly\","
+			"\"told\":[" },
 		{ "an answer with what its cache said", "GET",
 			"/api/v1/cells/v/fastly:FRA/"
 			"history?service=shop&from=2026-03-01T10:00:00Z&to=2026-03-01T10:00:10Z",
@@ -507,6 +510,37 @@ static void history(void **state)
 	answer_fini(&a);
 }
 
+static void evidence(void **state)
+{
+	static const char url[] = "/api/v1/cells/v/fastly:FRA/evidence?service=shop";
+	static const struct api_case cases[] = {
+		{ "the headers, a line each", "GET", url, NULL, NULL, 200,
+			"\"headers\":[\"HTTP/1.1 200 OK\",\"X-Served-By: "
+			"cache-fra-etou8220141-FRA\",\"X-Cache: "
+			"HIT\",\"Age: 12\",\"Cache-Control: max-age=60\",\"Set-Cookie: [struck out]\"]}]}" },
+		{ "and what each told", "GET", url, NULL, NULL, 200,
+			"\"vendor\":\"fastly\",\"told\":["
+			"{\"what\":\"pop\",\"header\":\"x-served-by\",\"value\":\"FRA\"},"
+			"{\"what\":\"cache\",\"header\":\"x-cache\",\"value\":\"hit\"},"
+			"{\"what\":\"age_s\",\"header\":\"age\",\"value\":12},"
+			"{\"what\":\"ttl_s\",\"header\":\"cache-control\",\"value\":48,\"because\":\"max-"
+			"age\"}]" },
+		{ "a cell without any", "GET", "/api/v1/cells/v/self:edge-lhr/evidence", NULL, NULL, 200,
+			"\"edge\":\"self:edge-lhr\",\"evidence\":[]}" },
+		{ "no such cell", "GET", "/api/v1/cells/v/fastly:QQQ/evidence", NULL, NULL, 404, NULL },
+		{ "two services have it", "GET", "/api/v1/cells/v/fastly:FRA/evidence", NULL, NULL, 400,
+			"?service=" },
+		{ "a limit too large", "GET", "/api/v1/cells/v/fastly:FRA/evidence?limit=101", NULL, NULL,
+			400, "1 to 100" },
+	};
+	(void)state;
+	run_cases(cases, ARRAY_LEN(cases));
+	fake_store_result(ERR_TIMEOUT, "interrupted");
+	struct answer a = get(url);
+	assert_int_equal(a.status, 503);
+	answer_fini(&a);
+}
+
 static void headers_of_all_answers(void **state)
 {
 	static const char *const targets[] = { "/", "/api/v1/services", "/metrics", "/nothing",
@@ -536,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(agents, setup, teardown),
 		cmocka_unit_test_setup_teardown(idempotency, setup, teardown),
 		cmocka_unit_test_setup_teardown(history, setup, teardown),
+		cmocka_unit_test_setup_teardown(evidence, setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_of_all_answers, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
