@@ -1,6 +1,7 @@
 #include "agent/shortfall.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* Cut, but never within a character. */
 static void keep(char *to, size_t size, struct str s)
@@ -29,6 +30,19 @@ void shortfall_put(struct shortfall_box *box, struct shortfall *s)
 	(void)pthread_mutex_lock(&box->lock);
 	s->version = box->now.version + 1;
 	box->now = *s;
+	if (box->watched) {
+		uint64_t one = 1;
+		ssize_t n = write(box->watch_fd, &one, sizeof(one));
+		(void)n; /* full means that it is readable already */
+	}
+	(void)pthread_mutex_unlock(&box->lock);
+}
+
+void shortfall_watch(struct shortfall_box *box, int fd)
+{
+	(void)pthread_mutex_lock(&box->lock);
+	box->watched = fd >= 0;
+	box->watch_fd = fd;
 	(void)pthread_mutex_unlock(&box->lock);
 }
 

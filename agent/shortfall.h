@@ -21,10 +21,14 @@ struct shortfall {
 struct shortfall_box {
 	pthread_mutex_t lock;
 	struct shortfall now;
+	bool watched;
+	int watch_fd; /* an eventfd, written for every change while watched */
 };
 
 void shortfall_add(struct shortfall *s, struct str service, struct str endpoint, const char *why);
 void shortfall_put(struct shortfall_box *box, struct shortfall *s); /* gives *s its version */
+/* fd: an eventfd of who wants to hear of changes at once; -1: nobody any more, and none is written after. */
+void shortfall_watch(struct shortfall_box *box, int fd);
 void shortfall_get(struct shortfall_box *box, struct shortfall *ret);
 /* As the wire has it; borrows s. */
 void shortfall_wire(const struct shortfall *s, uint64_t held_back, struct wire_shortfall *ret);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/spool_db.h"
+#include "agent/spool_queue.h"
 #include "base/clock.h"
 #include "proto/limits.h"
 
@@ -19,17 +20,6 @@
 #define TRIM_EVERY_US   (30 * US_PER_S)
 #define GROUP_BYTES     (2 * 1024 * 1024)
 
-struct queued {
-	struct queued *next;
-	struct spool_batch b;
-	char bytes[];
-};
-
-struct queue { /* oldest first */
-	struct queued *first, *last;
-	size_t n, bytes;
-};
-
 struct spool {
 	/* the file: the writer thread, and spool_next() */
 	pthread_mutex_t db_lock; /* taken before lock where both are */
@@ -38,11 +28,11 @@ struct spool {
 	/* everything below: under lock, which nobody keeps while the disk works */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something to write, something written, or stop */
-	struct queue waiting,
+	struct spool_queue waiting,
 		writing; /* writing: the group the writer thread has in hand; only it touches the members */
 	int64_t next_position;
-	int64_t *drops; /* acknowledged, not yet deleted */
-	size_t n_drops, drops_cap;
+	struct spool_drops drops; /* acknowledged, not yet deleted */
+	size_t n_drops_on_disk;   /* of them: of what the file holds */
 	int64_t drops_since_us;
 	struct spool_lost lost; /* by the queue's bound, not yet counted in the file */
 	struct spool_count on_disk;
@@ -55,59 +45,6 @@ struct spool {
 	int fd;
 	pthread_t thread;
 };
-
-/* ---- queue ---- */
-
-static void queue_push(struct queue *q, struct queued *e)
-{
-	e->next = NULL;
-	if (q->last)
-		q->last->next = e;
-	else
-		q->first = e;
-	q->last = e;
-	q->n++;
-	q->bytes += e->b.body.n + SPOOL_ROW_BYTES;
-}
-
-static struct queued *queue_pop(struct queue *q)
-{
-	struct queued *e = q->first;
-	if (e == NULL)
-		return NULL;
-	q->first = e->next;
-	if (q->first == NULL)
-		q->last = NULL;
-	q->n--;
-	q->bytes -= e->b.body.n + SPOOL_ROW_BYTES;
-	return e;
-}
-
-static void queue_remove(struct queue *q, int64_t position)
-{
-	struct queue kept = { 0 };
-	for (struct queued *e; (e = queue_pop(q));) {
-		if (e->b.position == position)
-			free(e);
-		else
-			queue_push(&kept, e);
-	}
-	*q = kept;
-}
-
-static void queue_fini(struct queue *q)
-{
-	for (struct queued *e; (e = queue_pop(q));)
-		free(e);
-}
-
-static bool is_dropped(const struct spool *sp, int64_t position)
-{
-	for (size_t i = sp->n_drops; i > 0; i--)
-		if (sp->drops[i - 1] == position)
-			return true;
-	return false;
-}
 
 static void announce(struct spool *sp)
 {
@@ -125,8 +62,8 @@ static int write_group(struct spool *sp, const int64_t *drops, size_t n_drops, c
 	int rc = spool_db_begin(sp->db, err);
 	for (size_t i = 0; rc == 0 && i < n_drops; i++)
 		rc = spool_db_delete(sp->db, drops[i], err);
-	for (struct queued *e = sp->writing.first; rc == 0 && e; e = e->next)
-		rc = spool_db_insert(sp->db, &e->b, err);
+	for (size_t i = sp->writing.head; rc == 0 && i < sp->writing.tail; i++)
+		rc = spool_db_insert(sp->db, &sp->writing.slots[i].e->b, err); /* none was taken out */
 	if (rc == 0)
 		rc = spool_db_lose(sp->db, lost, err);
 	if (rc == 0)
@@ -142,39 +79,37 @@ static int write_group(struct spool *sp, const int64_t *drops, size_t n_drops, c
 static int64_t due_at_us(const struct spool *sp)
 {
 	int64_t due = sp->trimmed_at_us + TRIM_EVERY_US;
-	if (sp->waiting.n || sp->limits_changed || sp->n_drops >= DROPS_PER_GROUP)
+	if (sp->waiting.n || sp->limits_changed || sp->drops.n >= DROPS_PER_GROUP)
 		due = INT64_MIN;
-	else if (sp->n_drops)
+	else if (sp->drops.n)
 		due = MIN(due, sp->drops_since_us + DROPS_WAIT_US);
 	return sp->disk_failing ? MAX(due, sp->retry_at_us) : due;
 }
 
 static void take_group(struct spool *sp)
 {
-	while (sp->waiting.first && sp->writing.bytes < GROUP_BYTES)
-		queue_push(&sp->writing, queue_pop(&sp->waiting));
+	while (sp->waiting.n && sp->writing.bytes < GROUP_BYTES)
+		spool_queue_push(&sp->writing, spool_queue_pop(&sp->waiting));
 }
 
 /* Under lock: the group did not get written; it goes back to the front of the queue, but for what was
  * acknowledged since. */
 static void give_group_back(struct spool *sp)
 {
-	struct queue all = { 0 };
-	for (struct queued *e; (e = queue_pop(&sp->writing));) {
-		if (is_dropped(sp, e->b.position))
-			free(e);
-		else
-			queue_push(&all, e);
+	int64_t end = INT64_MAX;
+	for (struct queued *e; (e = spool_queue_next(&sp->writing, SPOOL_OLDER, end)); end = e->b.position) {
+		if (spool_drops_has(&sp->drops, e->b.position))
+			continue;
+		INVARIANT(spool_queue_take(&sp->writing, e->b.position) == e);
+		spool_queue_push(&sp->waiting, e);
 	}
-	for (struct queued *e; (e = queue_pop(&sp->waiting));)
-		queue_push(&all, e);
-	sp->waiting = all;
+	spool_queue_fini(&sp->writing);
 }
 
 static void keep_queue_bounded(struct spool *sp)
 {
 	while (sp->waiting.bytes + sp->writing.bytes > SPOOL_QUEUE_BYTES && sp->waiting.n > 1) {
-		struct queued *e = queue_pop(&sp->waiting);
+		struct queued *e = spool_queue_pop(&sp->waiting);
 		spool_lost_add(&sp->lost, e->b.n_results, e->b.sealed_wall_us, e->b.sealed_wall_us);
 		free(e);
 	}
@@ -189,13 +124,13 @@ static void write_once(struct spool *sp)
 		&sp->db_lock); /* first: spool_next() must not look while a group is in neither place */
 	pthread_mutex_lock(&sp->lock);
 	take_group(sp);
-	size_t n_drops = sp->n_drops;
+	size_t n_drops = sp->drops.n;
 	struct spool_lost lost = sp->lost;
 	struct spool_limits limits = sp->limits;
 	int64_t *drops =
 		mem_new_array(n_drops, sizeof(*drops)); /* the array may move while the lock is open */
 	if (n_drops)
-		memcpy(drops, sp->drops, n_drops * sizeof(*drops));
+		memcpy(drops, sp->drops.at, n_drops * sizeof(*drops));
 	sp->limits_changed = false;
 	pthread_mutex_unlock(&sp->lock);
 
@@ -208,13 +143,14 @@ static void write_once(struct spool *sp)
 	pthread_mutex_lock(&sp->lock); /* before db_lock goes: spool_next() must not see a batch in neither
 					  place, or in both */
 	if (rc == 0) {
-		queue_fini(&sp->writing);
-		sp->n_drops -= n_drops;
-		if (sp->n_drops)
-			memmove(sp->drops, sp->drops + n_drops, sp->n_drops * sizeof(*sp->drops));
+		spool_queue_fini(&sp->writing);
+		spool_drops_forget(&sp->drops, n_drops);
 		sp->drops_since_us = clock_boot_us();
 		sp->lost.results -= lost.results; /* what came meanwhile waits for the next group */
 		sp->on_disk = count;
+		sp->n_drops_on_disk = 0;
+		for (size_t i = 0; i < sp->drops.n; i++) /* came while the disk worked: a few */
+			sp->n_drops_on_disk += sp->drops.at[i] <= count.last_position;
 	} else {
 		give_group_back(sp);
 		keep_queue_bounded(sp);
@@ -247,7 +183,7 @@ static void *writer_main(void *arg)
 	for (;;) {
 		int64_t due = due_at_us(sp);
 		bool last = sp->stop;
-		if (last && sp->waiting.n == 0 && sp->n_drops == 0 && sp->lost.results == 0)
+		if (last && sp->waiting.n == 0 && sp->drops.n == 0 && sp->lost.results == 0)
 			break;
 		if (last || due <= clock_boot_us()) {
 			write_once(sp);
@@ -310,13 +246,13 @@ void spool_close(struct spool *sp)
 	pthread_mutex_unlock(&sp->lock);
 	pthread_join(sp->thread, NULL);
 	spool_db_close(sp->db);
-	queue_fini(&sp->waiting);
-	queue_fini(&sp->writing);
+	spool_queue_fini(&sp->waiting);
+	spool_queue_fini(&sp->writing);
 	pthread_cond_destroy(&sp->changed);
 	pthread_mutex_destroy(&sp->lock);
 	pthread_mutex_destroy(&sp->db_lock);
 	close(sp->fd);
-	free(sp->drops);
+	spool_drops_fini(&sp->drops);
 	free(sp);
 }
 
@@ -348,14 +284,10 @@ int spool_put(struct spool *sp, const struct spool_batch *b, struct err *err)
 	if (b->body.n > BATCH_PACKED_MAX)
 		return err_set(err, ERR_TOO_BIG, "spool: a batch of %zu bytes, limit is %d", b->body.n,
 			BATCH_PACKED_MAX);
-	struct queued *e = mem_new(sizeof(*e) + b->body.n);
-	e->b = *b;
-	if (b->body.n)
-		memcpy(e->bytes, b->body.p, b->body.n);
-	e->b.body.p = e->bytes;
+	struct queued *e = queued_new(b);
 	pthread_mutex_lock(&sp->lock);
 	e->b.position = sp->next_position++;
-	queue_push(&sp->waiting, e);
+	spool_queue_push(&sp->waiting, e);
 	keep_queue_bounded(sp);
 	if (sp->disk_failing)
 		announce(sp); /* it may be sent from here */
@@ -382,27 +314,12 @@ int spool_flush(struct spool *sp, int64_t timeout_us, struct err *err)
 	return rc;
 }
 
-/* Under lock. The queue is looked into only while the disk refuses; its positions are above all of the
- * file's. */
-static struct queued *queue_next(struct spool *sp, enum spool_way way, int64_t position)
-{
-	struct queued *found = NULL;
-	if (!sp->disk_failing)
-		return NULL;
-	for (struct queued *e = sp->waiting.first; e; e = e->next) {
-		if (way == SPOOL_NEWER && e->b.position > position)
-			return e;
-		if (way == SPOOL_OLDER && e->b.position < position)
-			found = e;
-	}
-	return found;
-}
-
 static bool copy_from_queue(
 	struct spool *sp, enum spool_way way, int64_t position, struct spool_batch *ret, struct buf *body)
 {
 	pthread_mutex_lock(&sp->lock);
-	struct queued *e = queue_next(sp, way, position);
+	/* looked into only while the disk refuses; its positions are above all of the file's */
+	struct queued *e = sp->disk_failing ? spool_queue_next(&sp->waiting, way, position) : NULL;
 	if (e) {
 		buf_clear(body);
 		buf_add(body, e->b.body.p, e->b.body.n);
@@ -424,7 +341,7 @@ static int copy_from_disk(struct spool *sp, enum spool_way way, int64_t position
 			return rc;
 		position = b.position;
 		pthread_mutex_lock(&sp->lock);
-		dropped = is_dropped(sp, position);
+		dropped = spool_drops_has(&sp->drops, position);
 		pthread_mutex_unlock(&sp->lock);
 		if (!dropped)
 			*ret = b;
@@ -457,14 +374,13 @@ int64_t spool_end(struct spool *sp)
 void spool_drop(struct spool *sp, int64_t position)
 {
 	pthread_mutex_lock(&sp->lock);
-	if (sp->n_drops == 0)
+	/* what never got to the disk needs no deleting there */
+	struct queued *e = sp->disk_failing ? spool_queue_take(&sp->waiting, position) : NULL;
+	if (sp->drops.n == 0)
 		sp->drops_since_us = clock_boot_us();
-	if (sp->n_drops < DROPS_MAX && !is_dropped(sp, position)) {
-		sp->drops = mem_grow(sp->drops, &sp->drops_cap, sp->n_drops + 1, sizeof(*sp->drops));
-		sp->drops[sp->n_drops++] = position;
-	}
-	if (sp->disk_failing)
-		queue_remove(&sp->waiting, position);
+	if (e == NULL && sp->drops.n < DROPS_MAX && spool_drops_add(&sp->drops, position))
+		sp->n_drops_on_disk += position <= sp->on_disk.last_position;
+	free(e);
 	pthread_cond_broadcast(&sp->changed);
 	pthread_mutex_unlock(&sp->lock);
 }
@@ -474,9 +390,7 @@ void spool_stats(struct spool *sp, struct spool_stats *ret)
 	pthread_mutex_lock(&sp->lock);
 	struct spool_lost lost = sp->on_disk.lost;
 	spool_lost_add(&lost, sp->lost.results, sp->lost.from_us, sp->lost.to_us);
-	uint64_t deleted_soon = 0; /* acknowledged, and still in the file */
-	for (size_t i = 0; i < sp->n_drops; i++)
-		deleted_soon += sp->drops[i] <= sp->on_disk.last_position;
+	uint64_t deleted_soon = sp->n_drops_on_disk; /* acknowledged, and still in the file */
 	*ret = (struct spool_stats){
 		.batches = sp->on_disk.batches - MIN(deleted_soon, sp->on_disk.batches) + sp->waiting.n +
 			   sp->writing.n,

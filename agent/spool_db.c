@@ -31,8 +31,9 @@ static const char *const stmt_sql[STMT_COUNT] = {
 	[STMT_COMMIT] = "COMMIT",
 	[STMT_INSERT] = "INSERT INTO batches(" BATCH_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?)",
 	[STMT_DELETE] = "DELETE FROM batches WHERE position = ? RETURNING length(body)",
-	[STMT_OLDEST] = "SELECT position, n_results, boot_id, sealed_boot_us, sealed_wall_us FROM batches"
-			" ORDER BY position LIMIT 1",
+	[STMT_OLDEST] =
+		"SELECT position, n_results, boot_id, sealed_boot_us, sealed_wall_us FROM batches"
+		" WHERE position > 0 ORDER BY position LIMIT 1", /* a search: no plan may begin a scan */
 	[STMT_NEWER] = "SELECT " BATCH_COLUMNS " FROM batches WHERE position > ? ORDER BY position LIMIT 1",
 	[STMT_OLDER] =
 		"SELECT " BATCH_COLUMNS " FROM batches WHERE position < ? ORDER BY position DESC LIMIT 1",
@@ -353,4 +354,17 @@ void spool_db_shrink(struct spool_db *db)
 	while (sqlite3_step(db->stmt[STMT_SHRINK]) == SQLITE_ROW)
 		;
 	sqlite3_reset(db->stmt[STMT_SHRINK]);
+}
+
+const char *spool_db_test_sql(size_t i)
+{
+	return i < STMT_COUNT ? stmt_sql[i] : NULL;
+}
+
+int64_t spool_db_test_steps(struct spool_db *db)
+{
+	int64_t steps = 0;
+	for (unsigned i = 0; i < STMT_COUNT; i++)
+		steps += sqlite3_stmt_status(db->stmt[i], SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
 }

@@ -38,6 +38,11 @@ MUST_USE int spool_db_next(struct spool_db *db, enum spool_way way, int64_t posi
 /* Gives a little of what is free in the file back to the system. */
 void spool_db_shrink(struct spool_db *db);
 
+/* Tests only: the i-th statement's text (NULL: there are no more), and what all of them together took since
+ * this was asked last, in SQLite's own steps. */
+const char *spool_db_test_sql(size_t i);
+int64_t spool_db_test_steps(struct spool_db *db);
+
 #define SPOOL_ROW_BYTES 64 /* bookkeeping of one batch, as the limits count it */
 
 #endif

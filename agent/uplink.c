@@ -462,6 +462,7 @@ static int open_exchanges(struct uplink *u, struct err *err)
 static void uplink_free(struct uplink *u)
 {
 	down_end(u);
+	shortfall_watch(&u->shared->shortfall, -1);
 	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++) {
 		exchange_free(u->uploads[i].ex);
 		buf_fini(&u->uploads[i].body);
@@ -494,6 +495,8 @@ int uplink_start(struct agent_shared *shared, const char *assign_path, struct up
 	pthread_condattr_destroy(&attr);
 	u->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int rc = u->wake_fd < 0 ? err_set(err, ERR_IO, "eventfd: %s", strerror(errno)) : 0;
+	if (rc == 0)
+		shortfall_watch(&shared->shortfall, u->wake_fd);
 	if (rc == 0)
 		rc = net_open(shared->conf, u->wake_fd, &u->net, err);
 	if (rc == 0)

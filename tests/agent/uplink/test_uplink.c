@@ -225,7 +225,6 @@ static void test_what_is_not_probed_is_told(void **state)
 		shortfall_add(&s, STR("shop"), STR("version"), "host is not among this agent's allow_hosts");
 	shortfall_put(&w->shared.shortfall, &s);
 	atomic_store(&w->shared.held_back, 7);
-	put(w); /* the uplink looks when something happens */
 	WAIT_FOR("told", fake_counts(w->fake).refused == 20);
 	assert_int_equal(fake_counts(w->fake).held_back, 7);
 	assert_string_equal(fake_counts(w->fake).refused_endpoint, "version");
