@@ -512,6 +512,22 @@ int64_t entry_line_position(const struct entry_reader *r)
 	return r->line_position;
 }
 
+void entry_batch_event(const struct entry *e, struct batch *b, struct event *ret)
+{
+	b->agent = e->agent;
+	b->region = e->region;
+	b->epoch = e->epoch;
+	b->number = e->number;
+	batch_map_clock(b, e->clock_offset_us);
+	*ret = (struct event){
+		.kind = EV_OBSERVATIONS,
+		.position = e->position,
+		.received_at_us = e->received_at_us,
+		.at_us = e->received_at_us,
+		.observations = { b, e->clock_uncertainty_us },
+	};
+}
+
 static int unseal(struct entry_reader *r, const struct entry *e, struct event *ret, struct err *err)
 {
 	int rc = batch_unseal(r->decoder, e->bytes, e->raw_size, &r->batch, err);
@@ -520,18 +536,7 @@ static int unseal(struct entry_reader *r, const struct entry *e, struct event *r
 			STR_ARG(e->agent));
 		return rc;
 	}
-	r->batch.agent = e->agent;
-	r->batch.region = e->region;
-	r->batch.epoch = e->epoch;
-	r->batch.number = e->number;
-	batch_map_clock(&r->batch, e->clock_offset_us);
-	*ret = (struct event){
-		.kind = EV_OBSERVATIONS,
-		.position = e->position,
-		.received_at_us = e->received_at_us,
-		.at_us = e->received_at_us,
-		.observations = { &r->batch, e->clock_uncertainty_us },
-	};
+	entry_batch_event(e, &r->batch, ret);
 	return 0;
 }
 

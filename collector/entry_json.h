@@ -45,6 +45,8 @@ void entry_reader_free(struct entry_reader *r);
 
 /* A stored entry (JSON or sealed batch) to the event the engine folds. ret borrows from r and e until the next call. */
 MUST_USE int entry_to_event(struct entry_reader *r, const struct entry *e, struct event *ret, struct err *err);
+/* The same of a batch that was unsealed already: b's times become the collector's, so once only. ret borrows from e and b. */
+void entry_batch_event(const struct entry *e, struct batch *b, struct event *ret);
 /* One line of replay input. default_received_us: the largest time so far (analysis section 10); position is given on.
  * received_at never falls: an earlier one counts as the default. Keys it does not know are passed over.
  * Lines without ids get "deploy-N", "purge-N". Errors name the field: `observation: "age_s": want a whole number, got "x"`. */

@@ -49,7 +49,6 @@ struct upload { /* one batch on its way through the writer */
 	nng_msg *msg;
 	struct wire_msg wire; /* the sealed bytes are its */
 	int64_t received_us;
-	char service[OBS_NAME_MAX];
 };
 
 struct receiver { /* a thread's own */
@@ -225,6 +224,13 @@ static void handle_watch(struct recv *r, nng_msg *msg, uint32_t pipe, const stru
 	tell_or_park(r, &p);
 }
 
+static void upload_free(struct upload *up)
+{
+	wire_free(&up->wire);
+	free(up->work.batch);
+	free(up);
+}
+
 static void upload_done(struct work *w, int rc, bool duplicate, const struct err *err)
 {
 	struct upload *up = (struct upload *)w;
@@ -236,8 +242,36 @@ static void upload_done(struct work *w, int rc, bool duplicate, const struct err
 		answer_denied(r, up->msg, DENIED_IDENTITY_CONFLICT);
 	else
 		answer_busy(r, up->msg, BUSY_STORE_MS);
-	wire_free(&up->wire);
-	free(up);
+	upload_free(up);
+}
+
+/* Takes *m; the batch is copied out of the decoder. */
+static struct upload *upload_new(struct recv *r, nng_msg *msg, const struct wire_msg *m,
+	const struct batch *batch, const struct fleet_agent *agent, const struct clockmap *map,
+	int64_t received_us)
+{
+	struct upload *up = mem_new(sizeof(*up));
+	const struct wire_upload *u = &m->upload;
+	up->magic = UPLOAD_MAGIC;
+	up->recv = r;
+	up->msg = msg;
+	up->wire = *m;
+	up->received_us = received_us;
+	up->work.kind = WORK_ENTRY;
+	up->work.done = upload_done;
+	up->work.n_results = (uint32_t)batch->n_obs;
+	up->work.batch = batch_copy(batch, &up->work.batch_bytes);
+	up->work.entry = (struct entry){ .kind = ENTRY_BATCH,
+		.service = up->work.batch->service,
+		.bytes = u->body,
+		.agent = agent->name,
+		.region = agent->region,
+		.epoch = u->epoch,
+		.number = u->number,
+		.raw_size = u->raw_size,
+		.clock_offset_us = map->offset_us,
+		.clock_uncertainty_us = map->uncertainty_us };
+	return up;
 }
 
 /* What is wrong for good is acknowledged as refused: kept by its agent it would come again for ever. */
@@ -278,31 +312,13 @@ static void handle_upload(struct receiver *rx, nng_msg *msg, uint32_t pipe, stru
 	clockmap_of(u, &batch, received_us, &map);
 	if (fleet_upload(r->o.fleet, pipe, u->lost_results, map.suspect))
 		r->o.fleet_changed(r->o.ctx);
-	struct upload *up = mem_new(sizeof(*up));
-	memcpy(up->service, batch.service.p, batch.service.n);
-	up->magic = UPLOAD_MAGIC;
-	up->recv = r;
-	up->msg = msg;
-	up->received_us = received_us;
-	up->work.kind = WORK_ENTRY;
-	up->work.done = upload_done;
-	up->work.n_results = (uint32_t)batch.n_obs;
-	up->work.entry = (struct entry){ .kind = ENTRY_BATCH,
-		.service = { up->service, batch.service.n },
-		.bytes = u->body,
-		.agent = agent->name,
-		.region = agent->region,
-		.epoch = u->epoch,
-		.number = u->number,
-		.raw_size = u->raw_size,
-		.clock_offset_us = map.offset_us,
-		.clock_uncertainty_us = map.uncertainty_us };
-	up->wire = *m;
+	struct upload *up = upload_new(r, msg, m, &batch, agent, &map, received_us);
 	rc = writer_push(r->o.writer, &up->work, &err);
 	if (rc == 0)
 		return;
-	free(up);
+	upload_free(up);
 	answer_busy(r, msg, rc == ERR_BUSY ? BUSY_QUEUE_MS : BUSY_STORE_MS);
+	return;
 out:
 	wire_free(m);
 }

@@ -298,7 +298,7 @@ void writer_close(struct writer *w)
 
 static size_t work_bytes(const struct work *w)
 {
-	return sizeof(*w) + w->entry.bytes.n + 256;
+	return sizeof(*w) + w->entry.bytes.n + w->batch_bytes + 256;
 }
 
 int writer_push(struct writer *w, struct work *work, struct err *err)

@@ -39,6 +39,10 @@ struct work {
 	struct entry entry; /* received_at and position are given by the writer; strings belong to who made
 			       the work */
 	struct agent_record record;
+	/* Of ENTRY_BATCH, by who unsealed it to check it: folded as it is, once. NULL: entry.bytes are
+	 * unsealed again. Is the work's, as entry's strings are; its bytes count where the queue's do. */
+	struct batch *batch;
+	size_t batch_bytes;
 	uint32_t n_results;
 	bool checked; /* refused, and not written, when the engine would not accept it */
 	bool at_once; /* somebody waits: does not wait for more to come */

@@ -140,7 +140,10 @@ static void fold_group(struct writer *w, struct group *g)
 			pthread_rwlock_unlock(&w->engine_lock);
 			pthread_rwlock_wrlock(&w->engine_lock);
 		}
-		work->rc = entry_to_event(w->reader, &work->entry, &ev, &err);
+		if (work->batch)
+			entry_batch_event(&work->entry, work->batch, &ev);
+		else
+			work->rc = entry_to_event(w->reader, &work->entry, &ev, &err);
 		if (work->rc == 0)
 			work->rc = engine_fold(w->engine, &ev, &err);
 		if (work->rc == 0)

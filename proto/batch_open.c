@@ -51,12 +51,8 @@ void batch_decoder_free(struct batch_decoder *d)
 }
 
 /* At most 10 bytes and 64 bits; false when they end early or say more. */
-static bool take_varint(struct span *s, uint64_t *ret)
+static bool take_long_varint(struct span *s, uint64_t *ret)
 {
-	if (s->p < s->end && *s->p < 0x80) {
-		*ret = *s->p++;
-		return true;
-	}
 	uint64_t v = 0;
 	for (unsigned shift = 0; shift < 64 && s->p < s->end; shift += 7) {
 		unsigned char c = *s->p++;
@@ -69,6 +65,22 @@ static bool take_varint(struct span *s, uint64_t *ret)
 		}
 	}
 	return false;
+}
+
+/* Most numbers are one byte. Only copies have their address taken, so that a loop over a column stays in
+ * registers. */
+static inline __attribute__((always_inline)) bool take_varint(struct span *s, uint64_t *ret)
+{
+	if (s->p < s->end && *s->p < 0x80) {
+		*ret = *s->p++;
+		return true;
+	}
+	struct span rest = *s;
+	uint64_t v = 0;
+	bool good = take_long_varint(&rest, &v);
+	*s = rest;
+	*ret = v;
+	return good;
 }
 
 struct field {
@@ -434,4 +446,37 @@ int batch_unseal(
 		return rc;
 	*ret = c.b;
 	return 0;
+}
+
+static struct str put_text(struct str s, char **at)
+{
+	struct str kept = { *at, s.n };
+	if (s.n > 0)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return kept;
+}
+
+struct batch *batch_copy(const struct batch *b, size_t *ret_bytes)
+{
+	const struct str names[] = { b->agent, b->region, b->service };
+	size_t text = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		text += names[i].n;
+	for (size_t i = 0; i < b->n_dict; i++)
+		text += b->dict[i].n;
+	size_t bytes = sizeof(*b) + b->n_obs * sizeof(*b->obs) + b->n_dict * sizeof(*b->dict) + text;
+	struct batch *copy = malloc(bytes);
+	INVARIANT(copy != NULL);
+	*copy = *b;
+	copy->obs = memcpy(copy + 1, b->obs, b->n_obs * sizeof(*b->obs));
+	copy->dict = (struct str *)(copy->obs + b->n_obs);
+	char *at = (char *)(copy->dict + b->n_dict);
+	copy->agent = put_text(b->agent, &at);
+	copy->region = put_text(b->region, &at);
+	copy->service = put_text(b->service, &at);
+	for (size_t i = 0; i < b->n_dict; i++)
+		copy->dict[i] = put_text(b->dict[i], &at);
+	*ret_bytes = bytes;
+	return copy;
 }

@@ -267,6 +267,30 @@ static void test_a_draining_collector_is_busy(void **state)
 	client_hang_up(c);
 }
 
+static void test_a_database_moved_away_is_not_ready_and_acknowledges_nothing(void **state)
+{
+	struct world *w = *state;
+	struct client *c = world_dial_and_hello(w);
+	struct wire_msg answer;
+	struct err err = { 0 };
+	char aside[sizeof(w->store) + 8];
+	(void)snprintf(aside, sizeof(aside), "%s.aside", w->store);
+	EVENTUALLY(hub_ready(w->hub, &err) == 0);
+	assert_int_equal(rename(w->store, aside), 0);
+	world_upload(c, 0, 5, 1, 1, &answer);
+	assert_int_equal(answer.kind, WIRE_BUSY);
+	wire_free(&answer);
+	assert_int_equal(hub_ready(w->hub, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "moved, deleted or replaced; put it back, or restart"));
+	assert_int_equal(rename(aside, w->store), 0);
+	EVENTUALLY(hub_ready(w->hub, &err) == 0);
+	world_upload(c, 0, 5, 1, 1, &answer);
+	assert_int_equal(answer.kind, WIRE_ACK);
+	wire_free(&answer);
+	assert_int_equal(world_stored(w, "batches"), 1);
+	client_hang_up(c);
+}
+
 /* -- hostile bytes -- */
 
 static void test_what_can_never_be_stored_is_refused_for_good(void **state)
@@ -363,6 +387,7 @@ int main(void)
 		WORLD(test_the_same_number_with_other_bytes_is_a_conflict),
 		WORLD(test_many_at_once_are_all_answered),
 		WORLD(test_a_draining_collector_is_busy),
+		WORLD(test_a_database_moved_away_is_not_ready_and_acknowledges_nothing),
 		WORLD(test_what_can_never_be_stored_is_refused_for_good),
 		WORLD(test_garbage_is_answered_and_the_connection_lives),
 		WORLD(test_over_a_mebibyte_is_not_read),

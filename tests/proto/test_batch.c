@@ -125,6 +125,29 @@ static void test_wild_batches_survive(void **state)
 	}
 }
 
+static void test_a_copy_outlives_its_decoder(void **state)
+{
+	struct bench *t = *state;
+	for (size_t n = 1; n < 100; n += 7) {
+		struct batch in = *gen_wild_batch(&t->gen, t->builder, n), out;
+		struct batch_decoder *d = batch_decoder_new();
+		uint32_t raw_size;
+		size_t bytes = 0, text = 0;
+		seal_ok(&in, &t->sealed, &raw_size);
+		unseal_ok(d, &t->sealed, raw_size, &out);
+		out.agent = STR("fra-1");
+		out.region = STR("eu");
+		struct batch *copy = batch_copy(&out, &bytes);
+		batch_decoder_free(d);
+		same_batch(&in, copy);
+		assert_true(str_is(copy->agent, "fra-1") && str_is(copy->region, "eu"));
+		for (size_t i = 0; i < in.n_dict; i++)
+			text += in.dict[i].n;
+		assert_true(bytes >= sizeof(in) + n * sizeof(struct obs) + text);
+		free(copy);
+	}
+}
+
 static void test_nothing_said_stays_nothing_said(void **state)
 {
 	struct bench *t = *state;
@@ -304,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wild_batches_survive, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_copy_outlives_its_decoder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_said_stays_nothing_said, setup, teardown),
 		cmocka_unit_test(test_phases_are_near),
 		cmocka_unit_test_setup_teardown(test_builder_mends_and_cuts_text, setup, teardown),
