@@ -89,6 +89,13 @@ void answer_read(struct answer *a, const struct target *t, const struct transfer
 	a->cdn.vendor = STR_NONE;
 	a->cdn.n_tiers = 0;
 
+	/* Another edge than the one that was meant has nothing to say about this one. */
+	if (t->pin && tr->fail == FAIL_OK && tr->ip.n > 0 && !ip_same(str_of(t->pin), tr->ip)) {
+		a->obs.fail = FAIL_OTHER;
+		a->headers = STR_NONE;
+		(void)err_set(&a->why, ERR_NET, "%.*s answered, %s was meant", STR_ARG(tr->ip), t->pin);
+		return;
+	}
 	if (tr->headers.n > 0 &&
 		headers_parse(tr->headers, room, ARRAY_LEN(room), &h, &status, &a->why) == 0) {
 		h.received_at_us = tr->observed_wall_us;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent/fetch_slot.h"
+#include "agent/lookup.h"
 #include "base/clock.h"
 
 #define QUEUE_LOOK_US (100 * US_PER_MS) /* how often those that wait for a lookup are looked through */
@@ -18,8 +19,11 @@ struct waiting { /* for lookups to end */
 
 struct fetch {
 	fetch_done_fn *done;
+	fetch_found_fn *found;
 	void *arg;
 	struct fetch_env env;
+	struct lookups *lookups;
+	size_t look_ups; /* by fetch_look_up(), under way */
 	struct slot *free, *all;
 	size_t running;
 	struct waiting *queue, **queue_end;
@@ -220,6 +224,31 @@ void fetch_turn(struct fetch *f, int64_t wait_us)
 	(void)drain(f);
 }
 
+/* --- every address of a name --- */
+
+bool fetch_look_up(struct fetch *f, const char *name)
+{
+	if (f->look_ups >= FETCH_LOOK_UPS_MAX || f->env.lookups >= FETCH_LOOKUPS_MAX ||
+		!lookups_start(f->lookups, name))
+		return false;
+	f->look_ups++;
+	f->env.lookups++;
+	return true;
+}
+
+static void on_looked_up(void *arg)
+{
+	struct fetch *f = arg;
+	struct addresses found;
+	char *name;
+	while (lookups_take(f->lookups, &name, &found)) {
+		f->look_ups--;
+		f->env.lookups--;
+		f->found(f->arg, str_of(name), &found);
+		free(name);
+	}
+}
+
 /* --- the rest --- */
 
 size_t fetch_inflight(const struct fetch *f)
@@ -245,11 +274,16 @@ int fetch_new(const struct fetch_conf *conf, struct fetch **ret, struct err *err
 	INVARIANT(pthread_once(&curl_once, curl_start) == 0);
 	f = mem_new(sizeof(*f));
 	f->done = conf->done;
+	f->found = conf->found;
 	f->arg = conf->arg;
 	f->env.policy = conf->policy;
 	f->env.ca_file = conf->ca_file;
 	f->queue_end = &f->queue;
 	rc = loop_init(&f->env.loop, err);
+	if (rc == 0 && f->found)
+		rc = lookups_new(&f->lookups, err);
+	if (rc == 0 && f->found)
+		rc = fetch_watch(f, lookups_fd(f->lookups), on_looked_up, f, err);
 	if (rc < 0) {
 		fetch_free(f);
 		return rc;
@@ -276,5 +310,6 @@ void fetch_free(struct fetch *f)
 		free(w);
 	}
 	loop_fini(&f->env.loop);
+	lookups_free(f->lookups);
 	free(f);
 }

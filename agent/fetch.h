@@ -8,9 +8,11 @@
 #ifndef AGENT_FETCH_H
 #define AGENT_FETCH_H
 
+#include "agent/addresses.h"
 #include "agent/answer.h"
 
 #define FETCH_LOOKUPS_MAX      32
+#define FETCH_LOOK_UPS_MAX     8               /* of them by fetch_look_up() */
 #define FETCH_LOOKUP_LINGER_US (10 * US_PER_S) /* a lookup given up counts for so long yet */
 #define FETCH_HEADER_BYTES_MAX (64 * 1024)     /* of one fetch, interim answers included */
 #define FETCH_KEPT_MAX         4096            /* kept connections */
@@ -22,10 +24,14 @@ struct fetch;
 /* a and its strings are borrowed for the call. May call fetch_start(). */
 typedef void fetch_done_fn(void *arg, void *user, const struct answer *a);
 
+/* What fetch_look_up() came to; found->n 0: it failed. Borrowed for the call. */
+typedef void fetch_found_fn(void *arg, struct str name, const struct addresses *found);
+
 struct fetch_conf {
 	const struct netpolicy *policy; /* borrowed, until fetch_set_policy() */
 	const char *ca_file;            /* NULL: libcurl's */
 	fetch_done_fn *done;
+	fetch_found_fn *found; /* NULL: nobody will ask */
 	void *arg;
 };
 
@@ -39,6 +45,10 @@ void fetch_set_policy(struct fetch *f, const struct netpolicy *policy);
  * reference of its own to t. done is called once, from fetch_turn(), never from here. */
 void fetch_start(struct fetch *f, struct target *t, bool burst, void *user);
 size_t fetch_inflight(const struct fetch *f);
+
+/* Every address of name. found is called once, from fetch_turn(); how long it takes is the resolver's to say.
+ * False: too many lookups are under way, ask again later. */
+bool fetch_look_up(struct fetch *f, const char *name);
 
 /* ready(arg) is called from fetch_turn() whenever fd is readable. At most FETCH_WATCHES_MAX. */
 #define FETCH_WATCHES_MAX 4

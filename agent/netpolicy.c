@@ -361,6 +361,13 @@ bool netpolicy_allows_pin(const struct netpolicy *p, struct str host)
 	return netpolicy_allows_host(p, host) || (ip_parse(host, ip, &v4) && is_listed(p, ip));
 }
 
+bool ip_same(struct str a, struct str b)
+{
+	unsigned char x[16], y[16];
+	bool v4;
+	return ip_parse(a, x, &v4) && ip_parse(b, y, &v4) && memcmp(x, y, 16) == 0;
+}
+
 bool host_is_ip(struct str host)
 {
 	unsigned char ip[16];

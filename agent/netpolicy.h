@@ -43,6 +43,7 @@ bool netpolicy_allows_pin(const struct netpolicy *p, struct str host);
 
 /* ASCII case is ignored, '*' matches any run, also an empty one. */
 bool glob_matches(struct str glob, struct str text);
-bool host_is_ip(struct str host); /* IPv4 or IPv6 literal, with or without [] */
+bool host_is_ip(struct str host);         /* IPv4 or IPv6 literal, with or without [] */
+bool ip_same(struct str a, struct str b); /* one address, however written; false when either is none */
 
 #endif

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define REPLAN_US (200 * US_PER_MS)
+
 /* What is taken from agent_conf. */
 struct rules {
 	struct netpolicy *policy;
@@ -33,7 +35,9 @@ struct prober {
 	struct rules *rules;
 	struct fetch *fetch;
 	struct schedule *schedule;
-	struct plan *plan;  /* the newest; NULL: no assignments yet */
+	struct plan *plan; /* the newest; NULL: no assignments yet */
+	struct address_book *book;
+	int64_t replan_us;  /* when what the names lead to is to be followed; INT64_MAX: it is */
 	int64_t seal_at_us; /* of the oldest result not sealed; INT64_MAX: there is none */
 	uint64_t next_number, held_told;
 	struct buf evidence, sealed;
@@ -200,28 +204,85 @@ static void plans_sweep(struct prober *p)
 	}
 }
 
+struct refusals {
+	struct shortfall shortfall;
+	bool said; /* the same set once more: the log has them already */
+};
+
 static void on_refused(void *arg, struct str service, struct str endpoint, const struct err *why)
 {
-	shortfall_add(arg, service, endpoint, why->text);
+	struct refusals *r = arg;
+	shortfall_add(&r->shortfall, service, endpoint, why->text);
+	if (r->said)
+		return;
 	log_warn("endpoint_refused", "service=%.*s endpoint=%.*s err=\"%s\" it is not probed from here",
 		STR_ARG(service), STR_ARG(endpoint), why->text);
 }
 
-static void plan_follow(struct prober *p, struct assign_set *set)
+static void plan_follow(struct prober *p, struct assign_set *set, bool told_before)
 {
-	struct shortfall shortfall = { 0 };
-	struct plan_rules rules = { p->agent, p->rules->user_agent, p->rules->policy, on_refused,
-		&shortfall };
+	struct refusals refusals = { .said = told_before };
+	int64_t now_us = clock_boot_us();
+	struct plan_rules rules = { .agent = p->agent,
+		.user_agent = p->rules->user_agent,
+		.policy = p->rules->policy,
+		.book = p->book,
+		.now_us = now_us,
+		.refused = on_refused,
+		.arg = &refusals };
 	struct plan *plan = plan_new(set, &rules, p->plan);
-	shortfall_put(&p->shared->shortfall, &shortfall);
+	p->replan_us = INT64_MAX;
+	shortfall_put(&p->shared->shortfall, &refusals.shortfall);
 	plan->older = p->plan;
 	p->plan = plan;
-	schedule_set(p->schedule, plan->items, plan->n_endpoints, clock_boot_us());
+	address_book_begin(p->book);
+	plan_want(plan, p->book);
+	address_book_end(p->book, now_us);
+	schedule_set(p->schedule, plan->items, plan->n_endpoints, now_us);
 	plans_sweep(p);
 	atomic_store(&p->count.endpoints, plan->n_endpoints);
 	atomic_store(&p->count.refused, plan->refused);
-	log_info("assignments", "generation=%" PRIu64 " services=%zu endpoints=%zu refused=%zu",
-		set->a.generation, plan->n_services, plan->n_endpoints, plan->refused);
+	if (told_before)
+		log_debug("addresses", "endpoints=%zu in all, each address counted", plan->n_endpoints);
+	else
+		log_info("assignments", "generation=%" PRIu64 " services=%zu endpoints=%zu refused=%zu",
+			set->a.generation, plan->n_services, plan->n_endpoints, plan->refused);
+}
+
+/* --- what names lead to --- */
+
+/* Not at once: where many names change together, one new plan does for all of them. */
+static void replan_soon(struct prober *p, int64_t now_us)
+{
+	p->replan_us = MIN(p->replan_us, now_us + REPLAN_US);
+}
+
+static void on_found(void *arg, struct str name, const struct addresses *found)
+{
+	struct prober *p = arg;
+	int64_t now_us = clock_boot_us();
+	if (found->n == 0)
+		log_debug("lookup_failed", "name=%.*s its addresses of before are probed on", STR_ARG(name));
+	if (address_book_found(p->book, name, found, now_us))
+		replan_soon(p, now_us);
+}
+
+static void look_up_due(struct prober *p, int64_t now_us)
+{
+	for (const char *name; (name = address_book_due(p->book, now_us)) != NULL;)
+		if (!fetch_look_up(p->fetch, name)) {
+			address_book_put_off(p->book, str_of(name), now_us + US_PER_S);
+			return;
+		}
+}
+
+/* Whoever answered for a name is remembered: DNS may name another edge tomorrow. */
+static void learn(struct prober *p, const struct target *t, const struct answer *a)
+{
+	int64_t now_us = clock_boot_us();
+	if (t->name && a->obs.status != 0 && address_book_answered(p->book, str_of(t->name), a->ip, now_us) &&
+		t->pin == NULL && p->plan->bursting)
+		replan_soon(p, now_us);
 }
 
 static void on_assignments(void *arg)
@@ -230,7 +291,7 @@ static void on_assignments(void *arg)
 	struct assign_set *set = assign_box_take(p->shared->assignments);
 	if (set == NULL)
 		return;
-	plan_follow(p, set);
+	plan_follow(p, set, false);
 	assign_set_unref(set);
 }
 
@@ -251,7 +312,7 @@ static void on_wake(void *arg)
 	p->rules = next;
 	schedule_set_limits(p->schedule, &next->limits, clock_boot_us());
 	if (p->plan)
-		plan_follow(p, p->plan->set);
+		plan_follow(p, p->plan->set, false);
 }
 
 /* --- the loop --- */
@@ -266,6 +327,7 @@ static void on_done(void *arg, void *user, const struct answer *a)
 	atomic_fetch_add_explicit(&p->count.finished, 1, memory_order_relaxed);
 	if (a->obs.fail != FAIL_OK)
 		atomic_fetch_add_explicit(&p->count.failed, 1, memory_order_relaxed);
+	learn(p, e->target, a);
 	record(p, e, a);
 }
 
@@ -293,11 +355,15 @@ static void *prober_thread(void *arg)
 	struct prober *p = arg;
 	while (!atomic_load(&p->stop)) {
 		int64_t now_us = clock_boot_us();
+		if (now_us >= p->replan_us)
+			plan_follow(p, p->plan->set, true);
+		look_up_due(p, now_us);
 		start_due(p, now_us);
 		seal_due(p, now_us);
 		if (p->plan && p->plan->older)
 			plans_sweep(p);
 		int64_t next = MIN(schedule_next_us(p->schedule, now_us), p->seal_at_us);
+		next = MIN(next, MIN(p->replan_us, address_book_next_us(p->book)));
 		fetch_turn(p->fetch, next == INT64_MAX ? -1 : MAX(next - now_us, (int64_t)0));
 	}
 	for (struct plan *plan = p->plan; plan; plan = plan->older)
@@ -316,6 +382,7 @@ static void prober_free(struct prober *p)
 		p->plan = older;
 	}
 	schedule_free(p->schedule);
+	address_book_free(p->book);
 	rules_free(p->rules);
 	rules_free(p->next_rules);
 	buf_fini(&p->evidence);
@@ -344,7 +411,8 @@ int prober_start(struct agent_shared *shared, struct prober **ret, struct err *e
 	int rc;
 	p->shared = shared;
 	p->agent = mem_strdup(shared->conf->name);
-	p->seal_at_us = INT64_MAX;
+	p->seal_at_us = p->replan_us = INT64_MAX;
+	p->book = address_book_new();
 	p->next_number = 1;
 	buf_init(&p->evidence, OBS_EVIDENCE_MAX);
 	buf_init(&p->sealed, WIRE_MESSAGE_MAX);
@@ -353,7 +421,9 @@ int prober_start(struct agent_shared *shared, struct prober **ret, struct err *e
 	rc = p->wake < 0 ? err_set(err, ERR_IO, "no eventfd: %s", strerror(errno))
 			 : rules_new(shared->conf, &p->rules, err);
 	if (rc == 0) {
-		struct fetch_conf conf = { .policy = p->rules->policy, .done = on_done, .arg = p };
+		struct fetch_conf conf = {
+			.policy = p->rules->policy, .done = on_done, .found = on_found, .arg = p
+		};
 		p->schedule = schedule_new(&p->rules->limits);
 		rc = fetch_new(&conf, &p->fetch, err);
 	}

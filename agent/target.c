@@ -158,6 +158,31 @@ static void pin(struct target *t, struct str to)
 	lower(t->connect_host);
 }
 
+/* The edge that is meant: of the collector's choice, on the URL's port; or found by the agent among the
+ * addresses of the name (e->addresses says so), on the port that name is gone to. */
+static int address_make(
+	struct target *t, const struct assign_endpoint *e, const struct netpolicy *policy, struct err *err)
+{
+	bool found_here = e->addresses == ADDRESSES_ALL;
+	const char *route = found_here ? netpolicy_route(policy, str_of(t->host), t->port) : NULL;
+	struct str to = str_of(route), ip = e->address;
+	char line[2 * OBS_NAME_MAX];
+	if (!host_is_ip(ip) || ip.p[0] == '[')
+		return err_set(
+			err, ERR_SYNTAX, "address '%.*s': expected an IPv4 or IPv6 address", STR_ARG(ip));
+	if (!found_here && !netpolicy_allows_pin(policy, ip))
+		return err_set(err, ERR_DENIED,
+			"address %.*s is neither among this agent's allow_hosts nor in its allow_networks",
+			STR_ARG(ip));
+	int n = snprintf(line, sizeof(line), "%s%.*s%s:%.*s", str_find(ip, ':') < 0 ? "" : "[", STR_ARG(ip),
+		str_find(ip, ':') < 0 ? "" : "]",
+		STR_ARG(route ? str_from(to, (size_t)str_rfind(to, ':') + 1) : STR_NONE));
+	pin(t, (struct str){ line, (size_t)n }); /* without a port: the URL's */
+	t->pin = str_dup(ip);
+	t->ip_version = 0; /* the address says it */
+	return 0;
+}
+
 /* "host:port" or "[v6]:port", of the collector's; else the agent's own word on where this name leads; else
  * the URL's. */
 static int connect_to_make(struct target *t, struct str to, const struct netpolicy *policy, struct err *err)
@@ -188,6 +213,22 @@ static int connect_to_make(struct target *t, struct str to, const struct netpoli
 	return 0;
 }
 
+/* Where the edges of a name are gone to by address, the name is what is spared. */
+static void name_make(struct target *t, const struct assign_endpoint *e, const struct netpolicy *policy)
+{
+	const char *route = netpolicy_route(policy, str_of(t->host), t->port);
+	struct str name = str_of(t->host);
+	if (route)
+		name = str_first(str_of(route), (size_t)str_rfind(str_of(route), ':'));
+	bool by_name = t->path == PATH_EDGE && e->connect_to.n == 0 && !host_is_ip(name) &&
+		       (t->pin == NULL || e->addresses == ADDRESSES_ALL);
+	if (by_name) {
+		t->name = str_dup(name);
+		lower(t->name);
+	}
+	t->rate_host = mem_strdup(t->name ? t->name : t->pin ? t->host : t->connect_host);
+}
+
 int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struct netpolicy *policy,
 	const char *user_agent, struct target **ret, struct err *err)
 {
@@ -207,7 +248,9 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 	t->pop_vendor = str_dup(e->pop_vendor);
 	t->cdn = (struct cdn_options){ str_of(t->pop_header), str_of(t->pop_vendor) };
 	rc = url_make(t, e->url, policy, err);
-	if (rc == 0)
+	if (rc == 0 && e->address.n > 0)
+		rc = address_make(t, e, policy, err);
+	else if (rc == 0)
 		rc = connect_to_make(t, e->connect_to, policy, err);
 	if (rc == 0)
 		rc = headers_make(t, e, policy, user_agent, err);
@@ -218,6 +261,7 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 		return rc;
 	}
 	t->named = !host_is_ip(str_of(t->connect_host));
+	name_make(t, e, policy);
 	*ret = t;
 	return 0;
 }
@@ -243,6 +287,9 @@ void target_unref(struct target *t)
 	free(t->url);
 	free(t->host);
 	free(t->connect_host);
+	free(t->pin);
+	free(t->name);
+	free(t->rate_host);
 	free(t->pop_header);
 	free(t->pop_vendor);
 	t->magic = 0;

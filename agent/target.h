@@ -26,7 +26,10 @@ struct target {
 	struct curl_slist *connect_to; /* NULL: where the URL says */
 	char *host;                    /* the URL's, lower case */
 	int64_t port;                  /* the URL's, or its scheme's */
-	char *connect_host;            /* whose address is looked up; its connections share a rate */
+	char *connect_host;            /* whose address is looked up */
+	char *pin;                     /* the address that is meant, and no other; NULL: any */
+	char *name;      /* at the edge: the name whose addresses these are; NULL: not by name */
+	char *rate_host; /* probes with the same share a rate */
 	struct extractor *extractor;
 	char *pop_header, *pop_vendor;
 	struct cdn_options cdn; /* borrows the two above */
