@@ -166,7 +166,7 @@ static void stop(struct running *r)
 static void log_warnings(const struct agent_conf *c)
 {
 	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; str_cut(&rest, '\n', &line);)
+	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
 		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
 }
 
@@ -293,7 +293,7 @@ int main(int argc, char **argv)
 	}
 	if (o.check) {
 		struct str rest = str_of(conf_warnings(conf->file));
-		for (struct str line; str_cut(&rest, '\n', &line);)
+		for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
 			fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
 		printf("%s: good\n", o.config);
 		agent_conf_free(conf);
