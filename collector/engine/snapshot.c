@@ -388,6 +388,8 @@ static void visit_agent(struct visit *v, struct agent *a, const struct sizes *z)
 	VISIT_BELOW(v, a->region, z->names);
 	visit_text(v, &a->software);
 	VISIT_BELOW(v, a->told, AGENT_TOLD_COUNT + 1);
+	if (v->version == 1 && a->told == AGENT_ENROLLED)
+		a->told = AGENT_TOLD_COUNT; /* nobody could be told enrolled then: 4 was "nothing was told" */
 	VISIT(v, a->has_location);
 	VISIT(v, a->clock_suspect);
 	visit_double(v, &a->latitude);
