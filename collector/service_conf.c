@@ -7,8 +7,6 @@
 #include "collector/assign_out.h"
 #include "collector/collector_conf_parts.h"
 
-#define ID_MAX 128 /* of an endpoint that is named after its url */
-
 enum connection_word { CONNECTION_UNSAID, CONNECTION_FRESH, CONNECTION_REUSED };
 static const char *const connection_words[] = { "as_service", "fresh", "reused", NULL };
 enum ip_word { IP_UNSAID, IP_ANY, IP_4, IP_6, IP_BOTH };
@@ -18,7 +16,7 @@ struct cdn_part {
 	char *vendor, *zone;
 };
 struct probe_part { /* what a service says for all its endpoints, and an endpoint for itself */
-	const struct conf_node *version, *headers, *addresses;
+	const struct conf_node *version, *headers, *addresses, *variants;
 	int connection, ip;
 	int64_t redirects, max_body; /* -1 and 0: not said */
 	char *pop_header;
@@ -81,6 +79,8 @@ static const struct conf_field cdn_fields[] = {
 	  .says = "a fresh connection for each probe (the default), or a kept one" },                        \
 	{ IN(part, probe.ip, "ip", CONF_ENUM), .words = ip_words, .dflt = "as_service",                      \
 	  .says = "IP version: 4, 6, both (each probed by itself) or any (the default)" },                   \
+	{ IN(part, probe.variants, "variants", CONF_NODE),                                                   \
+	  .says = "an endpoint for each way to ask: [{name: br, headers: {Accept-Encoding: br}}, ...]" },    \
 	{ IN(part, probe.addresses, "addresses", CONF_NODE),                                                 \
 	  .says = "dns (the default: as users go), all (every address of the name, each by itself), or a list of addresses" }, \
 	{ IN(part, probe.redirects, "redirects", CONF_INT), .min = "-1", .max = "5", .dflt = "-1",           \
@@ -295,7 +295,7 @@ static int header_ref_read(
 			      "want {agent_env: NAME}, a variable of the agents' environment");
 }
 
-static int headers_read(
+int headers_read(
 	struct collector_conf *c, const struct conf_node *map, struct endpoint_conf *ep, struct err *err)
 {
 	if (map && !conf_is_map(map))
@@ -392,7 +392,7 @@ static int id_read(struct collector_conf *c, const struct conf_node *at, const s
 				c->file, at, err, ERR_SYNTAX, "'%s' is no id: want " NAME_RULE, part->id);
 	} else {
 		struct buf id;
-		buf_init(&id, ID_MAX);
+		buf_init(&id, ENDPOINT_ID_MAX);
 		endpoint_id_from_url(ep->url, &id);
 		bool failed = buf_failed(&id);
 		if (!failed)
@@ -415,9 +415,19 @@ static const char *said(const char *own, const char *inherited)
 	return own ? own : inherited;
 }
 
-static int endpoint_read(struct collector_conf *c, const struct conf_node *n, const struct service_conf *s,
-	const struct service_part *service, struct endpoint_conf *ep, struct err *err)
+/* `variants: []` has none of the service's. */
+static const struct conf_node *variants_of(
+	const struct conf_node *endpoint, const struct service_part *service)
 {
+	const struct conf_node *own = conf_map_get(endpoint, "variants");
+	return own ? own : service->probe.variants;
+}
+
+/* At s->endpoints[s->n_endpoints], where there is room for all its variants. */
+static int endpoint_read(struct collector_conf *c, const struct conf_node *n, struct service_conf *s,
+	const struct service_part *service, struct err *err)
+{
+	struct endpoint_conf *ep = &s->endpoints[s->n_endpoints];
 	struct endpoint_part part = { 0 };
 	const struct probe_part *outer = &service->probe, *own = &part.probe;
 	int rc = conf_read(c->file, n, endpoint_fields, &part, err);
@@ -454,7 +464,7 @@ static int endpoint_read(struct collector_conf *c, const struct conf_node *n, co
 	ep->cdn_vendor = str_of(said(own->cdn.vendor, outer->cdn.vendor));
 	ep->cdn_zone = str_of(said(own->cdn.zone, outer->cdn.zone));
 	ep->pop_header = str_of(said(own->pop_header, outer->pop_header));
-	return rc;
+	return rc == 0 ? variants_expand(c, variants_of(n, service), s, err) : rc;
 }
 
 /* -- services -- */
@@ -526,21 +536,19 @@ static int service_read(
 		rc = origin_read(c, n, &part, s, err);
 	if (rc < 0)
 		return rc;
-	size_t n_endpoints = conf_list_size(part.endpoints);
-	if (!conf_is_list(part.endpoints) || n_endpoints == 0)
+	size_t n_said = conf_list_size(part.endpoints), n_all = 0;
+	if (!conf_is_list(part.endpoints) || n_said == 0)
 		return conf_error(
 			c->file, part.endpoints, err, ERR_SYNTAX, "want a list of endpoints, at least one");
-	if (n_endpoints > ASSIGN_ENDPOINTS_MAX)
-		return conf_error(c->file, part.endpoints, err, ERR_TOO_BIG, "%zu endpoints, limit is %d",
-			n_endpoints, ASSIGN_ENDPOINTS_MAX);
-	s->endpoints = conf_mem_new(c, n_endpoints * sizeof(*s->endpoints));
-	for (size_t i = 0; i < n_endpoints; i++) {
-		rc = endpoint_read(c, conf_list_at(part.endpoints, i), s, &part, &s->endpoints[i], err);
-		if (rc < 0)
-			return rc;
-		s->n_endpoints++;
-	}
-	return 0;
+	for (size_t i = 0; i < n_said; i++)
+		n_all += variants_count(variants_of(conf_list_at(part.endpoints, i), &part));
+	if (n_all > ASSIGN_ENDPOINTS_MAX)
+		return conf_error(c->file, part.endpoints, err, ERR_TOO_BIG,
+			"%zu endpoints, their variants included: limit is %d", n_all, ASSIGN_ENDPOINTS_MAX);
+	s->endpoints = conf_mem_new(c, n_all * sizeof(*s->endpoints));
+	for (size_t i = 0; i < n_said && rc == 0; i++)
+		rc = endpoint_read(c, conf_list_at(part.endpoints, i), s, &part, err);
+	return rc;
 }
 
 int services_read(struct collector_conf *c, const struct conf_node *list, struct err *err)
@@ -573,4 +581,5 @@ void services_describe(struct buf *out)
 	conf_describe(version_fields, "services[].version", out);
 	conf_describe(from_fields, "services[].from", out);
 	conf_describe(endpoint_fields, "services[].endpoints[]", out);
+	variants_describe(out);
 }

@@ -123,6 +123,27 @@ static const struct {
 		"c.yaml:6:3: two services are called 'shop'" },
 	{ "two endpoints that would be called the same", ONE "  - url: https://b.example/version\n",
 		"c.yaml:6:5: two endpoints of 'shop' would be called 'version': give each an id of its own" },
+	{ "variants that are no list",
+		"services: [{name: a, version: etag, variants: {br: {}}, endpoints: [{url: 'http://a/'}]}]\n",
+		"c.yaml:1:47: want a list of variants, such as [{name: br, headers: {Accept-Encoding: br}}]" },
+	{ "a variant without a name",
+		"services: [{name: a, version: etag, endpoints: [{url: 'http://a/', variants: [{headers: {A: b}}]}]}]\n",
+		"c.yaml:1:79: name is missing in services[0].endpoints[0].variants[0]: what follows the endpoint's id "
+		"and a dot: version.br" },
+	{ "a variant's name that cannot be part of a url",
+		"services: [{name: a, version: etag, variants: [{name: a/b}], endpoints: [{url: 'http://a/'}]}]\n",
+		"c.yaml:1:48: 'a/b' is no variant's name: want 1 to 64 letters, digits, '.', '_', '-', a letter or "
+		"digit first" },
+	{ "two variants of one name",
+		"services: [{name: a, version: etag, variants: [{name: b}, {name: b}], endpoints: [{url: 'http://a/'}]}]\n",
+		"c.yaml:1:59: two endpoints of 'a' would be called 'root.b': give each a name of its own" },
+	{ "a variant that is called as an endpoint is",
+		"services: [{name: a, version: etag, endpoints: [{url: 'http://a/', id: x.b}, {url: 'http://a/y', id: x, "
+		"variants: [{name: b}]}]}]\n",
+		"c.yaml:1:116: two endpoints of 'a' would be called 'x.b': give each a name of its own" },
+	{ "a misspelt key of a variant",
+		"services: [{name: a, version: etag, variants: [{name: b, header: {A: b}}], endpoints: [{url: 'http://a/'}]}]\n",
+		"c.yaml:1:58: unknown key 'header' in services[0].variants[0]; did you mean 'headers'?" },
 	{ "not http", "services: [{name: a, version: etag, endpoints: [{url: 'ftp://a/'}]}]\n",
 		"c.yaml:1:55: want http:// or https://, got 'ftp://a/'" },
 	{ "no host", "services: [{name: a, version: etag, endpoints: [{url: 'http:///x'}]}]\n",
@@ -343,6 +364,57 @@ static void test_endpoint_ids_come_from_path_and_query(void **state)
 	}
 }
 
+/* "ID name=value ...;" of every endpoint */
+static void say_endpoints(const struct service_conf *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->n_endpoints; i++) {
+		const struct endpoint_conf *ep = &s->endpoints[i];
+		buf_addf(out, "%.*s %.*s", STR_ARG(ep->id), STR_ARG(ep->url));
+		for (size_t k = 0; k < ep->n_headers; k++)
+			buf_addf(out, " %.*s=%.*s", STR_ARG(ep->headers[k].name),
+				STR_ARG(ep->headers[k].value));
+		buf_addf(out, ";");
+	}
+}
+
+static void test_each_variant_is_an_endpoint_of_its_own(void **state)
+{
+	static const struct {
+		const char *says, *text, *want;
+	} cases[] = {
+		{ "a service's variants hold for each endpoint",
+			"services: [{name: a, version: etag, variants: [{name: br, headers: {Accept-Encoding: br}}, "
+			"{name: plain}], endpoints: [{url: 'http://a/v'}, {url: 'http://a/w'}]}]\n",
+			"v.br http://a/v Accept-Encoding=br;v.plain http://a/v;"
+			"w.br http://a/w Accept-Encoding=br;w.plain http://a/w;" },
+		{ "an endpoint's own instead",
+			"services: [{name: a, version: etag, variants: [{name: br}], endpoints: [{url: 'http://a/v', "
+			"variants: [{name: app, headers: {Origin: 'https://app.example', User-Agent: phone}}]}]}]\n",
+			"v.app http://a/v Origin=https://app.example User-Agent=phone;" },
+		{ "or none",
+			"services: [{name: a, version: etag, variants: [{name: br}], endpoints: [{url: 'http://a/v', "
+			"variants: []}]}]\n",
+			"v http://a/v;" },
+		{ "its headers beside the endpoint's, and instead of those of the same name",
+			"services: [{name: a, version: etag, headers: {X-Team: core, accept-encoding: gzip}, endpoints: "
+			"[{url: 'http://a/v', id: version, variants: [{name: br, headers: {Accept-Encoding: br}}, "
+			"{name: gz}]}]}]\n",
+			"version.br http://a/v X-Team=core Accept-Encoding=br;"
+			"version.gz http://a/v X-Team=core accept-encoding=gzip;" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct collector_conf *c = read_fine(cases[i].text);
+		struct buf got;
+		buf_init(&got, 4096);
+		say_endpoints(&c->services[0], &got);
+		if (!str_is(buf_str(&got), cases[i].want))
+			fail_msg("%s: got %s", cases[i].says, got.p);
+		buf_fini(&got);
+		collector_conf_unref(c);
+	}
+}
+
 static void test_the_reference_names_every_key_once(void **state)
 {
 	(void)state;
@@ -372,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_the_file_of_the_manual_reads_as_it_says),
 		cmocka_unit_test(test_insecure_and_tokens_open_what_is_closed_by_default),
 		cmocka_unit_test(test_endpoint_ids_come_from_path_and_query),
+		cmocka_unit_test(test_each_variant_is_an_endpoint_of_its_own),
 		cmocka_unit_test(test_the_reference_names_every_key_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
