@@ -28,7 +28,10 @@ struct fetch {
 	size_t running;
 	struct waiting *queue, **queue_end;
 	size_t queued;
-	int64_t lingering[FETCH_LOOKUPS_MAX]; /* until when each counts, oldest first */
+	struct {
+		int64_t until_us; /* it counts until then */
+		uint64_t name;
+	} lingering[FETCH_LOOKUPS_MAX]; /* oldest first */
 	size_t n_lingering;
 	struct answer answer;
 };
@@ -85,9 +88,14 @@ static void enqueue(struct fetch *f, struct target *t, void *user, bool burst, i
 }
 
 /* A fresh connection is sure to look its name up. Others may get by without: the slot finds out. */
-static bool must_wait(const struct fetch *f, const struct target *t)
+static bool may_look_up(struct fetch *f, const struct target *t)
 {
-	return t->named && t->fresh && (f->queued > 0 || f->env.lookups >= FETCH_LOOKUPS_MAX);
+	return names_may(&f->env.names, t->lookup_hash, FETCH_LOOKUPS_MAX, loop_now_us());
+}
+
+static bool must_wait(struct fetch *f, const struct target *t)
+{
+	return t->named && t->fresh && !may_look_up(f, t);
 }
 
 void fetch_start(struct fetch *f, struct target *t, bool burst, void *user)
@@ -114,19 +122,20 @@ static void linger(struct fetch *f, struct slot *s)
 {
 	if (!s->looking_up || f->n_lingering == FETCH_LOOKUPS_MAX)
 		return;
-	f->lingering[f->n_lingering++] = loop_now_us() + FETCH_LOOKUP_LINGER_US;
-	f->env.lookups++;
+	f->lingering[f->n_lingering].until_us = loop_now_us() + FETCH_LOOKUP_LINGER_US;
+	f->lingering[f->n_lingering++].name = s->t->lookup_hash;
+	names_suspect(&f->env.names, s->t->lookup_hash);
+	s->looking_up = false; /* no longer its own */
 }
 
 static void lingering_expire(struct fetch *f, int64_t now_us)
 {
 	size_t n = 0;
-	while (n < f->n_lingering && f->lingering[n] <= now_us)
-		n++;
+	while (n < f->n_lingering && f->lingering[n].until_us <= now_us)
+		names_end(&f->env.names, f->lingering[n++].name, false);
 	if (n == 0)
 		return;
 	f->n_lingering -= n;
-	f->env.lookups -= n;
 	memmove(f->lingering, f->lingering + n, f->n_lingering * sizeof(f->lingering[0]));
 }
 
@@ -199,7 +208,7 @@ static void queue_run(struct fetch *f)
 		next = w->next;
 		if (time_left_ms(w->t, w->began_us) == 0) {
 			wait_in_vain(f, w);
-		} else if (f->env.lookups >= FETCH_LOOKUPS_MAX) {
+		} else if (!may_look_up(f, w->t)) {
 			enqueue(f, w->t, w->user, w->burst, w->began_us);
 		} else {
 			begin(f, w->t, w->user, w->burst, w->began_us);
@@ -228,11 +237,13 @@ void fetch_turn(struct fetch *f, int64_t wait_us)
 
 bool fetch_look_up(struct fetch *f, const char *name)
 {
-	if (f->look_ups >= FETCH_LOOK_UPS_MAX || f->env.lookups >= FETCH_LOOKUPS_MAX ||
+	uint64_t hash = str_hash(str_of(name));
+	if (f->look_ups >= FETCH_LOOK_UPS_MAX ||
+		!names_may(&f->env.names, hash, FETCH_LOOKUPS_MAX, loop_now_us()) ||
 		!lookups_start(f->lookups, name))
 		return false;
 	f->look_ups++;
-	f->env.lookups++;
+	names_begin(&f->env.names, hash, loop_now_us());
 	return true;
 }
 
@@ -243,7 +254,7 @@ static void on_looked_up(void *arg)
 	char *name;
 	while (lookups_take(f->lookups, &name, &found)) {
 		f->look_ups--;
-		f->env.lookups--;
+		names_end(&f->env.names, str_hash(str_of(name)), found.n > 0);
 		f->found(f->arg, str_of(name), &found);
 		free(name);
 	}
@@ -311,5 +322,6 @@ void fetch_free(struct fetch *f)
 	}
 	loop_fini(&f->env.loop);
 	lookups_free(f->lookups);
+	names_fini(&f->env.names);
 	free(f);
 }

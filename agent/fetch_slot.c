@@ -10,11 +10,11 @@
 
 /* --- what libcurl calls during a transfer --- */
 
-static void lookup_over(struct slot *s)
+static void lookup_over(struct slot *s, bool good)
 {
 	if (s->looking_up) {
 		s->looking_up = false;
-		s->env->lookups--;
+		names_end(&s->env->names, s->t->lookup_hash, good);
 	}
 }
 
@@ -24,20 +24,22 @@ static int on_lookup(void *resolver, void *reserved, void *arg)
 	struct slot *s = OBJ_CAST(struct slot, arg, SLOT_MAGIC);
 	if (!s->t->named) /* an address is only read, but libcurl asks all the same */
 		return 0;
-	if (s->env->lookups >= FETCH_LOOKUPS_MAX) {
+	if (s->looking_up) /* another family of the same */
+		return 0;
+	int64_t now_us = loop_now_us();
+	if (!names_may(&s->env->names, s->t->lookup_hash, FETCH_LOOKUPS_MAX, now_us)) {
 		s->postponed = true;
 		return 1;
 	}
-	lookup_over(s);
 	s->looked_up = s->looking_up = true;
-	s->env->lookups++;
+	names_begin(&s->env->names, s->t->lookup_hash, now_us);
 	return 0;
 }
 
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct slot *s = OBJ_CAST(struct slot, arg, SLOT_MAGIC);
-	lookup_over(s);
+	lookup_over(s, true);
 	memcpy(&s->tried, &to->addr, MIN((size_t)to->addrlen, sizeof(s->tried)));
 	if (!netpolicy_allows_address(s->env->policy, &to->addr, &s->refused_why))
 		return CURL_SOCKET_BAD;
@@ -67,7 +69,7 @@ static bool ip_allowed(struct slot *s, const char *ip)
 static int on_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
 	struct slot *s = OBJ_CAST(struct slot, arg, SLOT_MAGIC);
-	lookup_over(s);
+	lookup_over(s, true);
 	s->sent = true;
 	if (s->opened || !s->env->recheck || ip_allowed(s, ip))
 		return CURL_PREREQFUNC_OK;
@@ -240,7 +242,7 @@ void slot_go(struct slot *s, const char *url, int32_t timeout_ms)
 void slot_stop(struct slot *s)
 {
 	(void)curl_multi_remove_handle(s->env->loop.multi, s->easy); /* fails only when it is not in there */
-	lookup_over(s);
+	lookup_over(s, false);
 }
 
 /* --- ends --- */

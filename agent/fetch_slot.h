@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "agent/fetch_loop.h"
+#include "agent/fetch_names.h"
 #include "base/buf.h"
 
 struct fetch_env { /* what all slots of one fetch share */
@@ -12,7 +13,7 @@ struct fetch_env { /* what all slots of one fetch share */
 	const struct netpolicy *policy;
 	bool recheck; /* the policy changed: kept connections were made under another */
 	const char *ca_file;
-	size_t lookups; /* under way, and those left alone that may still be */
+	struct fetch_names names; /* lookups under way, and those left alone that may still be */
 };
 
 struct slot {
@@ -25,7 +26,7 @@ struct slot {
 	bool burst;
 	int64_t began_us;                     /* monotonic */
 	int64_t first_boot_us, first_wall_us; /* first byte of the answer; 0: none yet */
-	bool looking_up;                      /* counted in env->lookups */
+	bool looking_up;                      /* counted in env->names */
 	bool postponed;                       /* would have been one lookup too many: to be started again */
 	bool looked_up, opened, sent, too_big, whole_block;
 	int block_status;

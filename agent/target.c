@@ -261,6 +261,7 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 		return rc;
 	}
 	t->named = !host_is_ip(str_of(t->connect_host));
+	t->lookup_hash = str_hash(str_of(t->connect_host));
 	name_make(t, e, policy);
 	*ret = t;
 	return 0;

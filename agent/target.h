@@ -27,6 +27,7 @@ struct target {
 	char *host;                    /* the URL's, lower case */
 	int64_t port;                  /* the URL's, or its scheme's */
 	char *connect_host;            /* whose address is looked up */
+	uint64_t lookup_hash;          /* of it */
 	char *pin;                     /* the address that is meant, and no other; NULL: any */
 	char *name;      /* at the edge: the name whose addresses these are; NULL: not by name */
 	char *rate_host; /* probes with the same share a rate */

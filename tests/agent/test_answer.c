@@ -55,6 +55,38 @@ static void which_edge_it_was(void **state)
 	target_unref(t);
 }
 
+static void another_edge_than_the_one_meant_is_no_observation_of_it(void **state)
+{
+	static const struct {
+		const char *says, *pin, *ip;
+		enum obs_fail fail;
+	} cases[] = {
+		{ "the one that was meant", "192.0.2.7", "192.0.2.7", FAIL_OK },
+		{ "the same, written otherwise", "2001:db8:0:0::7", "2001:db8::7", FAIL_OK },
+		{ "another one", "192.0.2.7", "192.0.2.8", FAIL_OTHER },
+		{ "through a proxy nobody sees who answered", "192.0.2.7", "", FAIL_OK },
+	};
+	struct netpolicy *open = netpolicy_new_open();
+	static struct answer a;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct assign_endpoint e = { .url = STR("https://www.example.com/"),
+			.extract = EXTRACT_HEADER,
+			.extract_arg = STR("X-V"),
+			.address = str_of(cases[i].pin) };
+		struct transfer tr = { .headers = STR("HTTP/1.1 200 OK\r\nX-V: 1\r\nX-Pop: fra\r\n\r\n"),
+			.body = { "", 0 },
+			.ip = str_of(cases[i].ip) };
+		struct target *t = NULL;
+		assert_int_equal(target_new(&e, 1000, open, "ua", &t, NULL), 0);
+		answer_read(&a, t, &tr);
+		if (a.obs.fail != cases[i].fail || (a.version.n > 0) != (cases[i].fail == FAIL_OK) ||
+			(a.obs.fail != FAIL_OK && (a.edge.n > 0 || a.headers.n > 0 || a.obs.status != 0)))
+			fail_msg("%s: %s", cases[i].says, a.why.text);
+		target_unref(t);
+	}
+	netpolicy_free(open);
+}
+
 static void ages_and_lives_are_clamped(void **state)
 {
 	static const char block[] = "HTTP/1.1 200 OK\r\nX-V: 1\r\nX-Cache: HIT\r\nAge: "
@@ -114,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(which_edge_it_was),
+		cmocka_unit_test(another_edge_than_the_one_meant_is_no_observation_of_it),
 		cmocka_unit_test(ages_and_lives_are_clamped),
 		cmocka_unit_test(one_answer_leaves_nothing_to_the_next),
 		cmocka_unit_test(headers_that_are_none),

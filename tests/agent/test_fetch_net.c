@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/fetch_names.h"
+
 static struct http_fake *server, *tls_server;
 static struct netpolicy *open_policy;
 static char ca_file[] = "/tmp/tidemark-test-ca-XXXXXX";
@@ -179,11 +181,18 @@ static void a_hanging_resolver_holds_up_nobody_else(void **state)
 	enum { N = 80 };
 	static struct seen slow[N];
 	struct fetch *f = fetch_with(open_policy, NULL);
-	char url[128], name[64];
+	char url[128], name[64], other_url[64], new_url[64];
 	struct seen s;
 	(void)snprintf(name, sizeof(name), "http://kept.test:%d/version", http_fake_port(server));
 	fetch_one(f, &(struct assign_endpoint){ .url = str_of(name), .extract = EXTRACT_ETAG }, 5000, &s);
 	assert_fail(s, FAIL_OK, "while the resolver answers");
+	struct assign_endpoint other = {
+		.url = str_of(other_url), .extract = EXTRACT_ETAG, .fresh_connection = true
+	};
+	(void)snprintf(other_url, sizeof(other_url), "http://other.test:%d/version", http_fake_port(server));
+	other.url = str_of(other_url);
+	fetch_one(f, &other, 5000, &s);
+	assert_fail(s, FAIL_OK, "another name, while its resolver answers");
 	(void)pthread_mutex_lock(&lookups_lock);
 	lookups_hang = true;
 	lookups_most = 0;
@@ -197,19 +206,26 @@ static void a_hanging_resolver_holds_up_nobody_else(void **state)
 		target_unref(t);
 	}
 	assert_int_equal(fetch_inflight(f), N);
+	(void)snprintf(new_url, sizeof(new_url), "http://new.test:%d/version", http_fake_port(server));
 	struct assign_endpoint e = { .url = url_of(url, sizeof(url), server, "/version"),
 		.extract = EXTRACT_ETAG };
 	fetch_one(f, &e, 1000, &s); /* within its own second */
 	assert_fail(s, FAIL_OK, "an address needs no resolver");
+	for (int i = 0; i < 20; i++) { /* at its own rate, however many hang */
+		fetch_one(f, &other, 500, &s);
+		assert_fail(s, FAIL_OK, "a name whose own resolver answers");
+	}
 	for (int i = 0; i < N; i++) {
 		turn_until(f, &slow[i]);
-		assert_fail(slow[i], i < FETCH_LOOKUPS_MAX ? FAIL_TIMEOUT : FAIL_DNS,
+		assert_fail(slow[i], i < FETCH_UNKNOWN_MAX ? FAIL_TIMEOUT : FAIL_DNS,
 			"a lookup that hangs, or waits for one");
 		assert_in_range(slow[i].obs.timing.total_us, 1400 * US_PER_MS,
 			4000 * US_PER_MS); /* not as long as the lookup */
 	}
+	fetch_one(f, &(struct assign_endpoint){ .url = str_of(new_url), .extract = EXTRACT_ETAG }, 500, &s);
+	assert_fail(s, FAIL_OK, "a name never tried before, once those that hang are known");
 	assert_int_equal(lookups_counted(&lookups_most),
-		FETCH_LOOKUPS_MAX); /* those given up still count: no threads without end */
+		FETCH_UNKNOWN_MAX + 1); /* those given up still count: no threads without end */
 	(void)snprintf(name, sizeof(name), "http://kept.test:%d/version", http_fake_port(server));
 	struct assign_endpoint named = { .url = str_of(name), .extract = EXTRACT_ETAG };
 	fetch_one(f, &named, 500, &s);
@@ -226,6 +242,44 @@ static void a_hanging_resolver_holds_up_nobody_else(void **state)
 		(void)pthread_mutex_unlock(&lookups_lock);
 		(void)poll(NULL, 0, 1);
 	}
+}
+
+static void a_pin_reaches_its_address_over_kept_connections_too(void **state)
+{
+	static const char *const pins[] = { "127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2" };
+	struct fetch *f = fetch_with(open_policy, NULL);
+	struct netpolicy *closed;
+	char url[128];
+	struct seen s;
+	assert_int_equal(netpolicy_new(NULL, 0, NULL, 0, &closed, NULL), 0);
+	(void)snprintf(url, sizeof(url), "http://pinned.test:%d/version", http_fake_port(server));
+	size_t lookups = (size_t)lookups_counted(&lookups_all);
+	for (size_t i = 0; i < ARRAY_LEN(pins); i++) {
+		struct assign_endpoint e = {
+			.url = str_of(url), .extract = EXTRACT_ETAG, .address = str_of(pins[i])
+		};
+		fetch_one(f, &e, 5000, &s);
+		if (i % 2 ==
+			1) { /* the server listens on 127.0.0.1 alone: the other must not answer for it */
+			assert_fail(s, FAIL_CONNECT, "a pin where nobody listens");
+		} else {
+			assert_fail(s, FAIL_OK, "a pin");
+			assert_int_equal((s.obs.flags & OBS_REUSED) != 0, i > 0);
+		}
+		assert_string_equal(s.ip, pins[i]);
+	}
+	assert_int_equal(lookups_counted(&lookups_all), lookups); /* the name is not asked for */
+	char request[1024];
+	http_fake_last(server, request, sizeof(request));
+	assert_non_null(strstr(request, "Host: pinned.test:"));
+	fetch_set_policy(f, closed);
+	fetch_one(f,
+		&(struct assign_endpoint){
+			.url = str_of(url), .extract = EXTRACT_ETAG, .address = STR("127.0.0.1") },
+		5000, &s);
+	assert_fail(s, FAIL_REFUSED, "a pin goes where the policy lets it, kept connection or not");
+	fetch_free(f);
+	netpolicy_free(closed);
 }
 
 static void tls_is_verified(void **state)
@@ -271,6 +325,7 @@ int main(void)
 		cmocka_unit_test(names_that_do_not_resolve_and_ports_that_are_dead),
 		cmocka_unit_test(lookups_are_timed_and_done_again_for_fresh_connections),
 		cmocka_unit_test(a_hanging_resolver_holds_up_nobody_else),
+		cmocka_unit_test(a_pin_reaches_its_address_over_kept_connections_too),
 		cmocka_unit_test(tls_is_verified),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
