@@ -64,8 +64,9 @@ enum cache_status cache_word(struct str text)
 
 static struct str without_port(struct str host)
 {
-	ptrdiff_t colon = str_rfind(host, ':');
-	return colon > 0 && host.p[0] != '[' ? str_first(host, (size_t)colon) : host;
+	/* The colons of IPv6 stand in brackets. */
+	ptrdiff_t colon = str_rfind(host, ':'), close = str_rfind(host, ']');
+	return colon > 0 && colon > close ? str_first(host, (size_t)colon) : host;
 }
 
 struct str word_host(struct str text)
