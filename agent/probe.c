@@ -30,6 +30,7 @@ static const char usage[] =
 	"  -H 'NAME: VALUE'       send this header too; may be repeated\n"
 	"  --connect-to HOST:PORT connect here instead, with the URL's name in Host and\n"
 	"                         SNI: past the CDN, or to one edge\n"
+	"  --address IP           this edge and no other, on the URL's port\n"
 	"  --timeout TIME         for the whole fetch (default 10s)\n"
 	"  --redirects N          follow up to N on the same host (default 0)\n"
 	"  --ca FILE              trust these certificates instead of the system's\n"
@@ -301,6 +302,7 @@ enum {
 	OPT_LAST_MODIFIED,
 	OPT_SHA256,
 	OPT_CONNECT_TO,
+	OPT_ADDRESS,
 	OPT_TIMEOUT,
 	OPT_REDIRECTS,
 	OPT_CA,
@@ -319,6 +321,7 @@ static const struct option options[] = {
 	{ "last-modified", no_argument, NULL, OPT_LAST_MODIFIED },
 	{ "sha256", no_argument, NULL, OPT_SHA256 },
 	{ "connect-to", required_argument, NULL, OPT_CONNECT_TO },
+	{ "address", required_argument, NULL, OPT_ADDRESS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "redirects", required_argument, NULL, OPT_REDIRECTS },
 	{ "ca", required_argument, NULL, OPT_CA },
@@ -392,6 +395,9 @@ static int option_take(struct probe *p, int opt, struct err *err)
 	case OPT_CONNECT_TO:
 		p->endpoint.connect_to = str_of(optarg);
 		return 0;
+	case OPT_ADDRESS:
+		p->endpoint.address = str_of(optarg);
+		return 0;
 	case OPT_TIMEOUT:
 		return timeout_option(p, optarg, err);
 	case OPT_REDIRECTS:
@@ -445,6 +451,8 @@ static int options_read(struct probe *p, int argc, char **argv)
 		}
 		rc = option_take(p, opt, &err);
 	}
+	if (rc == 0 && p->endpoint.address.n > 0 && p->endpoint.connect_to.n > 0)
+		rc = err_set(&err, ERR_SYNTAX, "--address and --connect-to: want one of them");
 	if (rc == 0 && optind == argc)
 		rc = err_set(&err, ERR_SYNTAX, "no URL; see tidemark-agent probe --help");
 	if (rc == 0 && argc - optind > PROBE_URLS_MAX)

@@ -162,6 +162,8 @@ static void usage_says_what_is_wrong(void **state)
 		{ "a header without a colon", { "-H", "Accept", "/version" }, "NAME: VALUE" },
 		{ "an expression that does not compile", { "--regex", "(", "/version" }, "at byte 2" },
 		{ "a pin without a port", { "--connect-to", "127.0.0.1", "/version" }, "HOST:PORT" },
+		{ "an address that is a name", { "--address", "localhost", "/version" }, "IPv4 or IPv6" },
+		{ "two places at once", { "--address", "::1", "--connect-to", "o:1", "/version" }, "one of them" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int status = run(cases[i].args, out, sizeof(out), err, sizeof(err));
@@ -181,7 +183,11 @@ static void hostile_text_does_not_reach_the_terminal(void **state)
 
 static void the_request_it_sends(void **state)
 {
-	char got[4096], to[64];
+	char got[4096], to[64], url[64];
+	(void)snprintf(url, sizeof(url), "http://edge.invalid:%d/version", http_fake_port(server));
+	assert_int_equal(RUN("--address", "127.0.0.1", url), 0); /* the name is not looked up */
+	http_fake_last(server, got, sizeof(got));
+	assert_has(got, "Host: edge.invalid:");
 	(void)snprintf(to, sizeof(to), "127.0.0.1:%d", http_fake_port(server));
 	assert_int_equal(
 		RUN("-H", "X-Tenant: blue", "--connect-to", to, "http://www.example.com/version"), 0);
