@@ -5,6 +5,7 @@
 
 #include <mbedtls/certs.h>
 
+#include "agent/file.h"
 #include "agent/uplink_impl.h"
 #include "uplink_world.h"
 
@@ -164,6 +165,39 @@ static void test_what_stands_in_the_way_has_a_name(void **state)
 	temp_dir_remove(dir);
 }
 
+/* What needs files of its own, or a listener that is full. */
+static void test_certificates_out_of_time_and_files_that_went(void **state)
+{
+	const char *dir = temp_dir_new(), *pem = TESTS_DIR "/collector/tls/expired.pem";
+	struct buf cert, key;
+	char more[4096], ca[4096];
+	(void)state;
+	buf_init(&cert, 65536);
+	buf_init(&key, 65536);
+	assert_int_equal(file_read(pem, &cert, NULL), 0);
+	assert_int_equal(file_read(TESTS_DIR "/collector/tls/expired.key", &key, NULL), 0);
+	buf_add_char(&cert, '\0');
+	buf_add_char(&key, '\0');
+	struct fake *fake = fake_start("tls+tcp://127.0.0.1:0", cert.p, key.p);
+	snprintf(more, sizeof(more), "tls: {ca: %s, server_name: expired}\n", pem);
+	struct agent_conf *c = conf_for(fake_url(fake), dir, more);
+	expect_look("the collector's certificate is out of time", c, REACH_EXPIRED, "expired on 20");
+	agent_conf_free(c);
+
+	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+	temp_file_write(dir, "ca.pem", mbedtls_test_cas_pem, strlen(mbedtls_test_cas_pem));
+	snprintf(more, sizeof(more), "tls: {ca: %s}\n", ca);
+	c = conf_for(fake_url(fake), dir, more);
+	assert_int_equal(unlink(ca), 0); /* after it was read and found good */
+	expect_look("the file of who is trusted is gone", c, REACH_OWN_FILES, ca);
+	assert_int_equal(fake_counts(fake).hellos, 0);
+	agent_conf_free(c);
+	fake_stop(fake);
+	buf_fini(&cert);
+	buf_fini(&key);
+	temp_dir_remove(dir);
+}
+
 static void test_who_never_connected_says_why_within_seconds(void **state)
 {
 	struct world *w = *state;
@@ -220,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_what_stands_in_the_way_has_a_name),
+		cmocka_unit_test(test_certificates_out_of_time_and_files_that_went),
 		TEST(test_who_never_connected_says_why_within_seconds),
 		TEST(test_who_is_turned_away_is_told_so_again),
 		TEST(test_the_time_down_counts_from_the_loss),
