@@ -23,9 +23,12 @@ struct explain {
 	struct header *room;
 	struct buf block;        /* of pasted text: the response we are in */
 	size_t block_line, line; /* where it began; where we are */
+	size_t indent;           /* blanks before the status line: the whole was pasted from further right */
 	bool in_block;
 	bool seen_status;  /* a status line was seen: from here on only another one begins a response */
 	bool curl_verbose; /* lines of headers begin with "< ", so all others are something else */
+	bool connecting;   /* the last request was a CONNECT: the proxy answers, not an edge */
+	size_t bare_line;  /* where a "200" without any header stood; 0: nowhere */
 	size_t n_answers;
 	int n_errors;
 };
@@ -193,6 +196,18 @@ static void say_tiers(struct buf *out, const struct edge_info *e)
 	}
 }
 
+/* The header behind a directive: "max-age" stands in Cache-Control. */
+static const char *header_of_ttl(const char *source)
+{
+	if (strcmp(source, "cache-status") == 0)
+		return "ttl in cache-status";
+	if (strcmp(source, "s-maxage") == 0)
+		return "s-maxage in cache-control";
+	if (strcmp(source, "max-age") == 0)
+		return "max-age in cache-control";
+	return strcmp(source, "no-cache") == 0 ? "no-cache in cache-control" : source;
+}
+
 static void say_times(struct buf *out, const struct edge_info *e)
 {
 	if (e->age_s == OBS_AGE_NONE)
@@ -204,7 +219,7 @@ static void say_times(struct buf *out, const struct edge_info *e)
 		buf_addf(out,
 			e->ttl_s < 0 ? "  It is %" PRId64 " s past its life in shared caches, by %s.\n"
 				     : "  Shared caches may keep it for another %" PRId64 " s, by %s.\n",
-			e->ttl_s < 0 ? -e->ttl_s : e->ttl_s, e->ttl_source);
+			e->ttl_s < 0 ? -e->ttl_s : e->ttl_s, header_of_ttl(e->ttl_source));
 	else if (e->ttl_source && strcmp(e->ttl_source, "rewritten-by-cdn") == 0)
 		buf_addf(out, "  The visible cache-control is written by the CDN and tells nothing of its "
 			      "own lifetime.\n");
@@ -246,27 +261,56 @@ static void explain_headers(struct explain *x, const struct headers *h, int stat
 	buf_fini(&out);
 }
 
-/* One response of pasted text ends. Interim answers (1xx) and a proxy's "Connection established" are not
- * explained. */
+/* The proxy says that the tunnel stands (RFC 9110, 9.3.6); from here on the edge speaks. */
+static bool is_tunnel(const struct explain *x, struct str status_line, int status)
+{
+	return status / 100 == 2 &&
+	       (x->connecting || str_contains_nocase(status_line, "connection established"));
+}
+
+/* "curl: (6) Could not resolve host": one line with a colon that tells nothing is no answer. */
+static bool is_remark(const struct explain *x, const struct headers *h, int status)
+{
+	struct edge_info e;
+	if (status != 0 || h->n != 1)
+		return false;
+	cdn_read(h, &x->options, &e);
+	return str_is(e.vendor, "none") && e.age_s == OBS_AGE_NONE && e.ttl_source == NULL;
+}
+
+/* One response of pasted text ends. Interim answers (1xx) and a proxy's to CONNECT are not explained. */
 static void block_end(struct explain *x)
 {
 	struct headers h;
 	struct err err;
 	int status = 0;
-	struct str text = buf_str(&x->block), first;
+	struct str text = buf_str(&x->block), first = text;
 	if (!x->in_block)
 		return;
 	x->in_block = false;
 	if (headers_parse(text, x->room, EXPLAIN_HEADERS_MAX, &h, &status, &err) < 0) {
 		complain(x, x->block_line, &err);
 	} else {
-		bool tunnel = h.n == 0 && str_cut(&text, '\n', &first) &&
-			      str_contains_nocase(first, "connection established");
-		if (status >= 200 || status == 0)
-			if (!tunnel)
-				explain_headers(x, &h, status, x->block_line);
+		ptrdiff_t feed = str_find(text, '\n');
+		first = str_first(text, feed < 0 ? text.n : (size_t)feed);
+		bool tunnel = is_tunnel(x, first, status);
+		if (tunnel)
+			x->connecting = false;
+		else if (status == 200 && h.n == 0)
+			x->bare_line = x->block_line; /* a tunnel too, if another answer follows */
+		else if ((status >= 200 || status == 0) && !is_remark(x, &h, status))
+			explain_headers(x, &h, status, x->block_line);
 	}
 	buf_clear(&x->block);
+}
+
+/* A "200" that no other answer followed was the answer. */
+static void bare_end(struct explain *x)
+{
+	struct headers h = { .h = x->room, .received_at_us = TIME_NONE };
+	if (x->bare_line > 0)
+		explain_headers(x, &h, 200, x->bare_line);
+	x->bare_line = 0;
 }
 
 static int json_header(const json_t *pair, struct header *ret)
@@ -310,20 +354,38 @@ static void json_line(struct explain *x, struct str line)
 	json_t *root = json_loadb(line.p, line.n, JSON_ALLOW_NUL, &why);
 	int rc = root ? json_response(x, root, &err)
 		      : err_set(&err, ERR_SYNTAX, "column %d: %s", why.column, why.text);
-	if (rc < 0)
+	if (rc < 0 && !x->seen_status) /* behind a status line it is the body of that answer */
 		complain(x, x->line, &err);
 	json_decref(root);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct str without_blanks(struct str s, size_t max)
+{
+	size_t i = 0;
+	while (i < s.n && i < max && is_blank(s.p[i]))
+		i++;
+	return str_from(s, i);
+}
+
 static void block_line(struct explain *x, struct str line)
 {
-	bool status_line = str_starts_nocase(line, "HTTP/");
-	if (status_line || line.n == 0)
+	struct str flush = without_blanks(line, line.n);
+	bool status_line = str_starts_nocase(flush, "HTTP/");
+	if (status_line || flush.n == 0)
 		block_end(x);
-	if (status_line)
-		x->seen_status = true;
-	if (line.n == 0)
+	if (flush.n == 0)
 		return;
+	if (status_line) {
+		x->seen_status = true;
+		x->bare_line = 0;
+		x->indent = line.n - flush.n;
+	}
+	line = without_blanks(line, x->indent);
 	if (!x->in_block) {
 		if (!status_line && (x->seen_status || str_find(line, ':') <= 0))
 			return; /* a body, or whatever surrounds what was pasted */
@@ -341,27 +403,71 @@ static void block_line(struct explain *x, struct str line)
 	}
 }
 
+/* Without -s, curl's meter stands before what it writes next, on the same line:
+ * "  0     0    0 ...  0 --:--:-- --:--:-- --:--:--     0< HTTP/1.1 200 OK". It returns by CR alone. */
+static struct str without_meter(struct str line)
+{
+	static const char unknown[] = "--:--:--";
+	ptrdiff_t cr = str_rfind(line, '\r'), last = -1;
+	if (cr >= 0)
+		line = str_from(line, (size_t)cr + 1);
+	for (size_t i = 0; i + sizeof(unknown) - 1 <= line.n; i++)
+		if (str_starts(str_from(line, i), unknown))
+			last = (ptrdiff_t)(i + sizeof(unknown) - 1);
+	if (last < 0)
+		return line;
+	line = without_blanks(str_from(line, (size_t)last), line.n);
+	size_t i = 0;
+	while (i < line.n && ((line.p[i] >= '0' && line.p[i] <= '9') || line.p[i] == '.'))
+		i++;
+	if (i < line.n && i > 0 && memchr("kMGTP", line.p[i], 5) != NULL)
+		i++;
+	return str_from(line, i);
+}
+
+/* "$ curl -v ...": another run begins, and what the one before taught us is over. */
+static bool is_prompt(struct str line)
+{
+	return str_contains_nocase(line, "$ curl ") || str_starts(line, "# curl ") ||
+	       str_starts(line, "% curl ");
+}
+
+/* curl -v: "* about the connection", "> request", "{ [5 bytes data]". */
+static bool is_verbose_noise(struct str flush)
+{
+	return str_starts(flush, "* ") || str_is(flush, "*") || str_starts(flush, "> ") ||
+	       str_is(flush, ">") || str_starts(flush, "{ [") || str_starts(flush, "} [");
+}
+
 static void input_line(struct explain *x, struct str line)
 {
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	if (x->line == 1 && str_starts(line, "\xef\xbb\xbf"))
 		line = str_from(line, 3);
-	/* curl -v: "* about the connection", "> request", "< response", "{ [5 bytes data]", and the body as
-	 * it is */
-	if (str_starts(line, "* ") || str_starts(line, "> ") || str_is(line, ">") ||
-		str_starts(line, "{ [") || str_starts(line, "} ["))
+	line = without_meter(line);
+	struct str flush = str_trim(line);
+	if (is_verbose_noise(flush)) {
+		if (str_starts(flush, "> ") && str_contains_nocase(flush, " HTTP/"))
+			x->connecting = str_starts(flush, "> CONNECT ");
 		return;
-	if (str_starts(line, "< ") || str_is(line, "<")) {
+	}
+	if (is_prompt(line)) {
+		block_end(x), bare_end(x);
+		x->seen_status = x->curl_verbose = x->connecting = false;
+		x->indent = 0;
+		return;
+	}
+	if (str_starts_nocase(flush, "< HTTP/"))
 		x->curl_verbose = true;
-		block_line(x, str_from(line, 2));
+	if (x->curl_verbose && (str_starts(flush, "< ") || str_is(flush, "<"))) {
+		block_line(x, str_from(flush, 2));
 		return;
 	}
 	if (x->curl_verbose)
-		return;
-	struct str trimmed = str_trim(line);
-	if (trimmed.n > 0 && trimmed.p[0] == '{' && !x->in_block)
-		json_line(x, trimmed);
+		return; /* the body, as it is */
+	if (flush.n > 0 && flush.p[0] == '{' && !x->in_block)
+		json_line(x, flush);
 	else
 		block_line(x, line);
 }
@@ -372,7 +478,8 @@ static void explain_file(struct explain *x, FILE *f)
 	size_t size = 0, before = x->n_answers;
 	ssize_t n;
 	struct err err;
-	x->line = 0, x->in_block = false, x->seen_status = false, x->curl_verbose = false;
+	x->line = x->indent = x->bare_line = 0;
+	x->in_block = x->seen_status = x->curl_verbose = x->connecting = false;
 	int errors = x->n_errors;
 	while ((n = getline(&text, &size, f)) > 0) {
 		x->line++;
@@ -384,6 +491,7 @@ static void explain_file(struct explain *x, FILE *f)
 		complain(x, x->line, &err);
 	}
 	block_end(x);
+	bare_end(x);
 	free(text);
 	if (ferror(f)) {
 		err_set(&err, ERR_IO, "reading: %m");

@@ -79,6 +79,49 @@ static const struct {
 		"OK\n< CF-Ray: 1-LHR\n< \n"
 		"<html>\nCF-Ray: 1-FRA\n* Connection left intact\n",
 		CF("LHR"), "" },
+	{ "curl -sv 2>&1 of HTTP/2: blank lines without their blank, CRLF, notes between",
+		"* [HTTP/2] [1] [:method: HEAD]\r\n> HEAD / HTTP/2\r\n> Host: x\r\n>\r\n*\r\n< HTTP/2 301 "
+		"\r\n"
+		"* note\r\n< cf-ray: 1-FRA\r\n<\r\n< HTTP/2 200 \r\n< cf-ray: 1-LHR\r\n<\r\n",
+		CF("FRA") CF("LHR"), "" },
+	{ "curl -vI 2>&1 writes each header twice",
+		"< HTTP/2 200 \nHTTP/2 200 \n< cf-ray: 1-LHR\ncf-ray: 1-LHR\n< \n\n", CF("LHR"), "" },
+	{ "curl's meter stands before the first header",
+		"  % Total    % Received\n\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- "
+		"--:--:--     0* Trying\n\r  0     0    0     0    0     0      0      0 --:--:--  0:00:01 "
+		"--:--:--  1.2k< HTTP/1.1 200 OK\n< CF-Ray: 1-LHR\n< \n",
+		CF("LHR"), "" },
+	{ "indented as a whole", "    HTTP/1.1 200 OK\n    CF-Ray: 1-LHR\n\n    < div>: 1\n", CF("LHR"), "" },
+	{ "curl -v, indented", "  > GET / HTTP/1.1\n  < HTTP/1.1 200 OK\n  < CF-Ray: 1-LHR\n  <\n", CF("LHR"),
+		"" },
+	{ "a body that has lines of \"< \" is not of curl -v",
+		"HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\n\n< x: y\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n\n",
+		CF("FRA") CF("LHR"), "" },
+	{ "a body of JSON is no broken line", "HTTP/1.1 404 Not Found\nCF-Ray: 1-LHR\n\n{\"error\": {\n{}\n",
+		CF("LHR"), "" },
+	{ "several runs with their prompts, -v and -I",
+		"me@host:~$ curl -v https://a\n< HTTP/2 200\n< cf-ray: 1-FRA\n<\nbody: x\n"
+		"me@host:~$ curl -I https://b\nHTTP/2 200\ncf-ray: 1-LHR\n",
+		CF("FRA") CF("LHR"), "" },
+	{ "junk between answers",
+		"see: below\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n\n-----\nnote: what follows is old\n\n"
+		"HTTP/1.1 200 OK\nCF-Ray: 1-FRA\n",
+		CF("LHR") CF("FRA"), "" },
+	{ "interim answers in curl -v, several of them",
+		"< HTTP/1.1 100 Continue\n<\n< HTTP/1.1 103 Early Hints\n< cf-ray: 1-FRA\n<\n< HTTP/1.1 200 "
+		"OK\n"
+		"< cf-ray: 1-LHR\n<\n",
+		CF("LHR"), "" },
+	{ "an answer to CONNECT is a proxy's, whatever it calls itself and says",
+		"> CONNECT a:443 HTTP/1.1\n> Host: a:443\n>\n< HTTP/1.1 200 OK\n< Via: 1.1 p (squid/5.7)\n<\n"
+		"> GET / HTTP/1.1\n>\n< HTTP/1.1 200 OK\n< cf-ray: 1-LHR\n<\n",
+		CF("LHR"), "" },
+	{ "a tunnel with headers",
+		"HTTP/1.0 200 Connection Established\nProxy-agent: x\n\nHTTP/2 200\ncf-ray: 1-LHR\n",
+		CF("LHR"), "" },
+	{ "a bare 200 before another answer is a tunnel", "HTTP/1.1 200 OK\n\nHTTP/2 200\ncf-ray: 1-LHR\n",
+		CF("LHR"), "" },
+	{ "a bare 200 alone is the answer", "HTTP/1.1 200 OK\n\n", NONE, "" },
 	{ "interim answers are left out",
 		"HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
 	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
@@ -154,17 +197,18 @@ static void test_sentences(void **state)
 		    "x-amz-cf-pop: DEL54-C1\nx-cache: Miss from cloudfront\n"),
 		human);
 	assert_int_equal(rc, 0);
-	assert_string_equal(said.p, "stdin:1: status 200, cloudfront:DEL54-C1, MISS\n"
-				    "  The edge belongs to cloudfront, as seen from x-amz-cf-pop: "
-				    "\"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
-				    "x-cache: \"Miss from cloudfront\".\n"
-				    "  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
-				    "  That is New Delhi, IN, at 28.56, 77.10.\n"
-				    "  The edge had none, asked inwards (MISS), says x-cache.\n"
-				    "  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
-				    "  The content was confirmed by the origin 68309 s ago, says age.\n"
-				    "  Shared caches may keep it for another 1227691 s, by max-age.\n"
-				    "  A browser may use it for 1227691 s without asking.\n");
+	assert_string_equal(said.p,
+		"stdin:1: status 200, cloudfront:DEL54-C1, MISS\n"
+		"  The edge belongs to cloudfront, as seen from x-amz-cf-pop: "
+		"\"BOM50-C1\", x-amz-cf-pop: \"DEL54-C1\", "
+		"x-cache: \"Miss from cloudfront\".\n"
+		"  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
+		"  That is New Delhi, IN, at 28.56, 77.10.\n"
+		"  The edge had none, asked inwards (MISS), says x-cache.\n"
+		"  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
+		"  The content was confirmed by the origin 68309 s ago, says age.\n"
+		"  Shared caches may keep it for another 1227691 s, by max-age in cache-control.\n"
+		"  A browser may use it for 1227691 s without asking.\n");
 }
 
 /* Where the edge is: by a table, by the vendor's own word, or not at all. */
