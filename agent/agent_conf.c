@@ -61,6 +61,9 @@ static const struct conf_field fields[] = {
 	  .says = "list of this agent's environment variables that a service's {agent_env: NAME} may send; default: none" },
 	{ .key = "connect_to", AT(routes_node, CONF_NODE),
 	  .says = "list of HOST:PORT:TO_HOST:TO_PORT, as curl's --connect-to: where a name leads from here" },
+	{ .key = "probe_proxy", AT(probe_proxy, CONF_STR),
+	  .says = "proxy that every probe goes through: http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT; default: none" },
+	{ .key = "probe_proxy_auth", AT(probe_proxy_auth, CONF_SECRET), .says = "USER:PASSWORD for it" },
 	{ .key = "max_rate", AT(max_rate, CONF_RATE), .min = "1/min", .max = "100000/s", .dflt = "200/s",
 	  .says = "probes, all together" },
 	{ .key = "max_rate_per_host", AT(max_rate_per_host, CONF_RATE), .min = "1/min", .max = "100000/s", .dflt = "50/s",
@@ -255,6 +258,23 @@ static int read_names(struct agent_conf *c, struct err *err)
 	return 0;
 }
 
+static int read_proxy(struct agent_conf *c, struct err *err)
+{
+	struct netpolicy *p = netpolicy_new_open();
+	struct err why = { 0 };
+	int rc = 0;
+	if (c->probe_proxy)
+		rc = netpolicy_set_proxy(p, str_of(c->probe_proxy), str_of(c->probe_proxy_auth), &why);
+	netpolicy_free(p);
+	if (rc < 0)
+		return conf_error(c->file, node_of(c, "probe_proxy"), err, rc, "probe_proxy: %s%s", why.text,
+			strchr(c->probe_proxy, '@') ? ": write them as probe_proxy_auth" : "");
+	if (c->probe_proxy_auth && !c->probe_proxy)
+		return conf_error(c->file, node_of(c, "probe_proxy_auth"), err, ERR_NONSENSE,
+			"probe_proxy_auth is set, but there is no probe_proxy");
+	return 0;
+}
+
 static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 {
 	struct agent_conf *c = mem_new(sizeof(*c));
@@ -268,6 +288,8 @@ static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 		rc = read_collector(c, err);
 	if (rc == 0)
 		rc = read_token(c, err);
+	if (rc == 0)
+		rc = read_proxy(c, err);
 	if (rc == 0)
 		rc = read_list(c, c->networks_node, is_network, "a network like 10.0.0.0/8",
 			&c->allow_networks, &c->n_allow_networks, err);

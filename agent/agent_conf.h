@@ -38,6 +38,8 @@ struct agent_conf {
 	size_t n_allow_env;
 	const char **connect_to; /* "HOST:PORT:TO_HOST:TO_PORT": where a name leads from here */
 	size_t n_connect_to;
+	char *probe_proxy;                  /* NULL: none */
+	char *probe_proxy_auth;             /* "USER:PASSWORD"; NULL: none */
 	double max_rate, max_rate_per_host; /* probes per second */
 	int64_t max_inflight;
 	char *user_agent; /* NULL: AGENT_USER_AGENT */

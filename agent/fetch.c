@@ -275,6 +275,7 @@ int fetch_watch(struct fetch *f, int fd, void (*ready)(void *arg), void *arg, st
 void fetch_set_policy(struct fetch *f, const struct netpolicy *policy)
 {
 	f->env.policy = policy;
+	f->env.policy_number++;
 	f->env.recheck = true;
 }
 

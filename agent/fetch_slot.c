@@ -54,16 +54,7 @@ static int on_close(void *arg, curl_socket_t fd)
 
 static bool ip_allowed(struct slot *s, const char *ip)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1)
-		return netpolicy_allows_address(
-			s->env->policy, (const struct sockaddr *)&v4, &s->refused_why);
-	if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1)
-		return netpolicy_allows_address(
-			s->env->policy, (const struct sockaddr *)&v6, &s->refused_why);
-	s->refused_why = "no address";
-	return false;
+	return netpolicy_allows_ip(s->env->policy, str_of(ip), &s->refused_why);
 }
 
 static int on_request(void *arg, char *ip, char *local_ip, int port, int local_port)
@@ -141,7 +132,10 @@ static void slot_options(struct slot *s)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, ""); /* nor what the environment says */
+	SET(CURLOPT_NOPROXY, ""); /* the environment has no say; the proxy itself: slot_go() */
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_HEADEROPT,
+		(long)CURLHEADER_SEPARATE); /* an endpoint's headers are not the proxy's to see */
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_QUICK_EXIT,
 		1L); /* a lookup that hangs must not hang the loop: its thread ends by itself */
@@ -165,6 +159,8 @@ static void slot_options(struct slot *s)
 	SET(CURLOPT_PREREQDATA, s);
 	if (s->env->ca_file)
 		SET(CURLOPT_CAINFO, s->env->ca_file);
+	if (s->env->ca_file)
+		SET(CURLOPT_PROXY_CAINFO, s->env->ca_file);
 #undef SET
 	INVARIANT(rc == CURLE_OK); /* options of the libcurl we are built against, or out of memory */
 }
@@ -215,12 +211,18 @@ void slot_go(struct slot *s, const char *url, int32_t timeout_ms)
 	CURL *e = s->easy;
 	CURLcode rc = CURLE_OK;
 	slot_reset(s);
+	s->by_proxy = netpolicy_proxy(s->env->policy) != NULL;
 #define SET(option, value) (rc = rc ? rc : curl_easy_setopt(e, option, value))
 	SET(CURLOPT_URL, url ? url : t->url);
 	SET(CURLOPT_CURLU, url ? NULL : t->parsed);
 	SET(CURLOPT_HTTPHEADER, t->headers);
 	SET(CURLOPT_CONNECT_TO, t->connect_to);
 	SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	if (!s->set || s->set_policy_number != s->env->policy_number) {
+		const char *proxy = netpolicy_proxy(s->env->policy);
+		SET(CURLOPT_PROXY, proxy ? proxy : ""); /* "": nor what the environment says */
+		SET(CURLOPT_PROXYUSERPWD, netpolicy_proxy_auth(s->env->policy));
+	}
 	if (!s->set || s->set_fresh != t->fresh) {
 		SET(CURLOPT_FRESH_CONNECT, (long)t->fresh);
 		SET(CURLOPT_FORBID_REUSE, (long)t->fresh);
@@ -234,6 +236,7 @@ void slot_go(struct slot *s, const char *url, int32_t timeout_ms)
 #undef SET
 	INVARIANT(rc == CURLE_OK);
 	s->set = true;
+	s->set_policy_number = s->env->policy_number;
 	s->set_fresh = t->fresh;
 	s->set_ip_version = t->ip_version;
 	INVARIANT(curl_multi_add_handle(s->env->loop.multi, e) == CURLM_OK);
@@ -247,6 +250,13 @@ void slot_stop(struct slot *s)
 
 /* --- ends --- */
 
+/* The proxy answered, but made no tunnel: libcurl calls this an error of receiving. */
+static bool connect_refused(const struct slot *s)
+{
+	long status = 0;
+	return curl_easy_getinfo(s->easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status >= 300;
+}
+
 static enum obs_fail fail_of(const struct slot *s, CURLcode code)
 {
 	switch (code) {
@@ -255,6 +265,8 @@ static enum obs_fail fail_of(const struct slot *s, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return FAIL_DNS;
+	case CURLE_PROXY: /* a SOCKS proxy that could not, or would not */
+		return FAIL_CONNECT;
 	case CURLE_COULDNT_CONNECT:
 		return s->refused_why && !s->opened ? FAIL_REFUSED : FAIL_CONNECT;
 	case CURLE_ABORTED_BY_CALLBACK:
@@ -276,8 +288,9 @@ static enum obs_fail fail_of(const struct slot *s, CURLcode code)
 		return FAIL_TLS;
 	case CURLE_OPERATION_TIMEDOUT:
 		return FAIL_TIMEOUT;
-	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
+		return connect_refused(s) ? FAIL_CONNECT : FAIL_RESET;
+	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SSL_SHUTDOWN_FAILED:
@@ -361,8 +374,8 @@ static const char *ip_tried(struct slot *s)
 static const char *why_of(struct slot *s, CURLcode code, enum obs_fail fail)
 {
 	if (fail == FAIL_REFUSED)
-		(void)snprintf(s->why, sizeof(s->why), "%s is %s; allow_networks does not list it",
-			ip_tried(s), s->refused_why);
+		(void)snprintf(s->why, sizeof(s->why), "%s%s is %s; allow_networks does not list it",
+			s->by_proxy ? "probe_proxy " : "", ip_tried(s), s->refused_why);
 	else if (s->too_big && s->body_bytes > s->t->max_body)
 		(void)snprintf(s->why, sizeof(s->why), "the body is over its %zu bytes", s->t->max_body);
 	else if (s->too_big)
@@ -398,8 +411,10 @@ void slot_transfer(struct slot *s, CURLcode code, struct transfer *ret)
 	if (s->whole_block && s->block_status >= 200)
 		ret->headers = buf_str(&s->headers);
 	ret->body = s->body.p ? buf_str(&s->body) : (struct str){ "", 0 };
-	if (!s->sent || curl_easy_getinfo(s->easy, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL ||
-		ip[0] == '\0')
+	if (s->by_proxy) /* the socket's address is the proxy's */
+		ret->ip = str_of(s->t->pin);
+	else if (!s->sent || curl_easy_getinfo(s->easy, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL ||
+		 ip[0] == '\0')
 		ret->ip = str_of(ip_tried(s));
 	else
 		ret->ip = str_of(ip);

@@ -11,7 +11,8 @@
 struct fetch_env { /* what all slots of one fetch share */
 	struct loop loop;
 	const struct netpolicy *policy;
-	bool recheck; /* the policy changed: kept connections were made under another */
+	uint32_t policy_number; /* counts the policies there were */
+	bool recheck;           /* the policy changed: kept connections were made under another */
 	const char *ca_file;
 	struct fetch_names names; /* lookups under way, and those left alone that may still be */
 };
@@ -31,8 +32,10 @@ struct slot {
 	bool looked_up, opened, sent, too_big, whole_block;
 	int block_status;
 	size_t header_bytes, header_lines, body_bytes;
+	bool by_proxy;           /* as the policy was when it started */
 	const char *refused_why; /* kind of address that was refused last */
 	uint32_t hops;
+	uint32_t set_policy_number;
 	bool set, set_fresh; /* which options the handle has from the fetch before */
 	int set_ip_version;
 	struct obs_timing before; /* of redirects followed */

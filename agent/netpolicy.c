@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct network { /* all as IPv6, IPv4 mapped: one comparison for both */
 	unsigned char prefix[16];
@@ -21,6 +22,7 @@ struct netpolicy {
 		char *from, *to; /* "host:port", host in lower case */
 	} * routes;
 	size_t n_routes, cap_routes;
+	char *proxy, *proxy_host, *proxy_auth;
 	bool open;
 };
 
@@ -201,6 +203,58 @@ const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t 
 	return NULL;
 }
 
+static struct str host_plain(struct str host)
+{
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		return (struct str){ host.p + 1, host.n - 2 };
+	if (host.n > 1 && host.p[host.n - 1] == '.') /* the root's dot names the same host */
+		host.n--;
+	return host;
+}
+
+int netpolicy_set_proxy(struct netpolicy *p, struct str url, struct str auth, struct err *err)
+{
+	static const char *const schemes[] = { "http://", "https://", "socks5h://" };
+	struct str rest = STR_NONE, host;
+	int64_t port = 0;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (str_starts(url, schemes[i]))
+			rest = str_from(url, strlen(schemes[i]));
+	if (str_find(rest, '@') >= 0) /* it would be shown wherever the proxy is */
+		return err_set(err, ERR_SYNTAX, "user and password do not belong into the proxy's URL");
+	ptrdiff_t colon = str_rfind(rest, ':');
+	host = host_plain(str_first(rest, (size_t)MAX(colon, (ptrdiff_t)0)));
+	bool good = url.n < 1024 && colon > 0 && host.n > 0 && str_find(host, '/') < 0 &&
+		    str_find(host, ' ') < 0 && (str_find(host, ':') < 0 || rest.p[0] == '[') &&
+		    str_to_i64(str_from(rest, (size_t)colon + 1), &port, NULL) == 0 && port >= 1 &&
+		    port <= 65535;
+	if (!good)
+		return err_set(err, ERR_SYNTAX,
+			"'%.*s' is no proxy: want http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT",
+			STR_ARG(url));
+	if (auth.n > 0 && str_find(auth, ':') < 1)
+		return err_set(err, ERR_SYNTAX, "the proxy's user and password: want USER:PASSWORD");
+	p->proxy = str_dup(url);
+	p->proxy_host = str_dup(host);
+	p->proxy_auth = auth.n > 0 ? str_dup(auth) : NULL;
+	return 0;
+}
+
+const char *netpolicy_proxy(const struct netpolicy *p)
+{
+	return p->proxy;
+}
+
+const char *netpolicy_proxy_host(const struct netpolicy *p)
+{
+	return p->proxy_host;
+}
+
+const char *netpolicy_proxy_auth(const struct netpolicy *p)
+{
+	return p->proxy_auth;
+}
+
 int netpolicy_add_env(struct netpolicy *p, struct str name, struct err *err)
 {
 	if (name.n == 0)
@@ -239,6 +293,11 @@ void netpolicy_free(struct netpolicy *p)
 	}
 	for (size_t i = 0; i < p->n_envs; i++)
 		free(p->envs[i]);
+	if (p->proxy_auth)
+		explicit_bzero(p->proxy_auth, strlen(p->proxy_auth));
+	free(p->proxy_auth);
+	free(p->proxy_host);
+	free(p->proxy);
 	free(p->envs);
 	free(p->routes);
 	free(p->hosts);
@@ -334,15 +393,6 @@ bool glob_matches(struct str glob, struct str text)
 	return g == glob.n;
 }
 
-static struct str host_plain(struct str host)
-{
-	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		return (struct str){ host.p + 1, host.n - 2 };
-	if (host.n > 1 && host.p[host.n - 1] == '.') /* the root's dot names the same host */
-		host.n--;
-	return host;
-}
-
 bool netpolicy_allows_host(const struct netpolicy *p, struct str host)
 {
 	host = host_plain(host);
@@ -352,6 +402,18 @@ bool netpolicy_allows_host(const struct netpolicy *p, struct str host)
 		if (glob_matches(host_plain(str_of(p->hosts[i])), host))
 			return true;
 	return p->n_hosts == 0;
+}
+
+bool netpolicy_allows_ip(const struct netpolicy *p, struct str ip, const char **ret_why)
+{
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6 };
+	bool v4;
+	if (!ip_parse(ip, at.sin6_addr.s6_addr, &v4)) {
+		if (ret_why)
+			*ret_why = "no address";
+		return false;
+	}
+	return netpolicy_allows_address(p, (const struct sockaddr *)&at, ret_why);
 }
 
 bool netpolicy_allows_pin(const struct netpolicy *p, struct str host)

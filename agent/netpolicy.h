@@ -25,6 +25,13 @@ MUST_USE int netpolicy_new(const struct str *networks, size_t n_networks, const 
 MUST_USE int netpolicy_add_route(struct netpolicy *p, struct str rule, struct err *err);
 /* "TO_HOST:TO_PORT", borrowed; NULL: as the resolver says. */
 const char *netpolicy_route(const struct netpolicy *p, struct str host, int64_t port);
+/* By which proxy everything is fetched: "http://HOST:PORT", "https://..." or "socks5h://..."; auth,
+ * "USER:PASSWORD", may be none. It is the proxy's address then that is judged when a socket connects: what
+ * lies behind it, only the proxy sees. */
+MUST_USE int netpolicy_set_proxy(struct netpolicy *p, struct str url, struct str auth, struct err *err);
+const char *netpolicy_proxy(const struct netpolicy *p);      /* NULL: none */
+const char *netpolicy_proxy_host(const struct netpolicy *p); /* without []; NULL: none */
+const char *netpolicy_proxy_auth(const struct netpolicy *p); /* NULL: none */
 /* Which variables of the agent's environment may become a header's value. Without this: none, whatever else
  * is allowed. */
 MUST_USE int netpolicy_add_env(struct netpolicy *p, struct str name, struct err *err);
@@ -37,6 +44,8 @@ void netpolicy_free(struct netpolicy *p); /* NULL is fine */
  * refused. */
 bool netpolicy_allows_address(const struct netpolicy *p, const struct sockaddr *to, const char **ret_why);
 bool netpolicy_allows_host(const struct netpolicy *p, struct str host);
+/* The same of an address in text, with or without []; no address at all is refused. */
+bool netpolicy_allows_ip(const struct netpolicy *p, struct str ip, const char **ret_why);
 /* Where an endpoint says to connect instead ("host:port"): a host that is allowed by name, or an address that
  * allow_networks lists. With no allow_hosts any is, and the address is still judged when it connects. */
 bool netpolicy_allows_pin(const struct netpolicy *p, struct str host);

@@ -74,6 +74,9 @@ static int rules_new(const struct agent_conf *conf, struct rules **ret, struct e
 		rc = netpolicy_add_route(r->policy, str_of(conf->connect_to[i]), err);
 	for (size_t i = 0; rc == 0 && i < conf->n_allow_env; i++)
 		rc = netpolicy_add_env(r->policy, str_of(conf->allow_env[i]), err);
+	if (rc == 0 && conf->probe_proxy)
+		rc = netpolicy_set_proxy(
+			r->policy, str_of(conf->probe_proxy), str_of(conf->probe_proxy_auth), err);
 	r->limits = (struct schedule_limits){ conf->max_rate, conf->max_rate_per_host,
 		(size_t)MAX(conf->max_inflight, 0) };
 	r->user_agent = mem_strdup(conf->user_agent ? conf->user_agent : AGENT_USER_AGENT);

@@ -229,6 +229,23 @@ static void name_make(struct target *t, const struct assign_endpoint *e, const s
 	t->rate_host = mem_strdup(t->name ? t->name : t->pin ? t->host : t->connect_host);
 }
 
+/* The socket goes to the proxy, so an address that is written down is judged here and not when it connects.
+ */
+static int proxied_check(const struct target *t, const struct netpolicy *policy, struct err *err)
+{
+	const char *why;
+	if (host_is_ip(str_of(t->connect_host)) &&
+		!netpolicy_allows_ip(policy, str_of(t->connect_host), &why))
+		return err_set(
+			err, ERR_DENIED, "%s is %s; allow_networks does not list it", t->connect_host, why);
+	if (t->ip_version != 0)
+		return err_set(err, ERR_UNSUPPORTED,
+			"ip: %d cannot be asked of probe_proxy, which looks names up by itself: list "
+			"addresses",
+			t->ip_version);
+	return 0;
+}
+
 int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struct netpolicy *policy,
 	const char *user_agent, struct target **ret, struct err *err)
 {
@@ -252,6 +269,9 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 		rc = address_make(t, e, policy, err);
 	else if (rc == 0)
 		rc = connect_to_make(t, e->connect_to, policy, err);
+	t->proxied = netpolicy_proxy(policy) != NULL;
+	if (rc == 0 && t->proxied)
+		rc = proxied_check(t, policy, err);
 	if (rc == 0)
 		rc = headers_make(t, e, policy, user_agent, err);
 	if (rc == 0)
@@ -260,8 +280,9 @@ int target_new(const struct assign_endpoint *e, uint32_t timeout_ms, const struc
 		target_unref(t);
 		return rc;
 	}
-	t->named = !host_is_ip(str_of(t->connect_host));
-	t->lookup_hash = str_hash(str_of(t->connect_host));
+	struct str looked_up = str_of(t->proxied ? netpolicy_proxy_host(policy) : t->connect_host);
+	t->named = !host_is_ip(looked_up);
+	t->lookup_hash = str_hash(looked_up);
 	name_make(t, e, policy);
 	*ret = t;
 	return 0;

@@ -26,8 +26,8 @@ struct target {
 	struct curl_slist *connect_to; /* NULL: where the URL says */
 	char *host;                    /* the URL's, lower case */
 	int64_t port;                  /* the URL's, or its scheme's */
-	char *connect_host;            /* whose address is looked up */
-	uint64_t lookup_hash;          /* of it */
+	char *connect_host;            /* whose address is looked up, unless there is a proxy */
+	uint64_t lookup_hash;          /* of what is looked up */
 	char *pin;                     /* the address that is meant, and no other; NULL: any */
 	char *name;      /* at the edge: the name whose addresses these are; NULL: not by name */
 	char *rate_host; /* probes with the same share a rate */
@@ -35,8 +35,9 @@ struct target {
 	char *pop_header, *pop_vendor;
 	struct cdn_options cdn; /* borrows the two above */
 	enum obs_path path;
-	bool fresh; /* a new connection for every probe */
-	bool named; /* connect_host is no address: there will be a lookup */
+	bool fresh;   /* a new connection for every probe */
+	bool named;   /* connect_host, or the proxy, is no address: there will be a lookup */
+	bool proxied; /* who answers is the proxy's to choose: no address is known but a pin */
 	int ip_version;
 	uint32_t redirects;
 	size_t max_body;

@@ -187,6 +187,14 @@ static void test_what_is_refused(void **state)
 		{ "a pattern where a variable's name belongs", LEAST "allow_env: ['*']\n",
 			"agent.yaml:4:13: want the name of a variable like SHOP_KEY, got '*'" },
 		{ "a name no shell would set", LEAST "allow_env: [1A]\n", "agent.yaml:4:13: " },
+		{ "a proxy without a port", LEAST "probe_proxy: http://proxy.test\n", "agent.yaml:4:14: " },
+		{ "a proxy that looks names up here", LEAST "probe_proxy: socks5://proxy.test:1080\n",
+			"socks5h://" },
+		{ "a password in its URL", LEAST "probe_proxy: http://u:p@proxy.test:3128\n",
+			"probe_proxy_auth" },
+		{ "a password without a user",
+			LEAST "probe_proxy: http://proxy.test:3128\nprobe_proxy_auth: p\n", "USER:PASSWORD" },
+		{ "a password for no proxy", LEAST "probe_proxy_auth: 'u:p'\n", "agent.yaml:4:19: " },
 		{ "an empty name of a variable", LEAST "allow_env: ['']\n", "agent.yaml:4:13: " },
 		{ "one variable where a list belongs", LEAST "allow_env: SHOP_KEY\n",
 			"agent.yaml:4:12: want a list of" },
@@ -223,8 +231,9 @@ static void test_the_reference_names_every_key(void **state)
 {
 	static const char *const keys[] = { "name", "region", "location", "collector", "tls.ca", "tls.cert",
 		"tls.key", "tls.server_name", "token", "spool.dir", "spool.max_size", "spool.max_age",
-		"allow_networks", "allow_hosts", "allow_env", "max_rate", "max_rate_per_host", "max_inflight",
-		"user_agent", "reconnect_max", "insecure", "log.level", "log.format" };
+		"allow_networks", "allow_hosts", "allow_env", "probe_proxy", "probe_proxy_auth", "max_rate",
+		"max_rate_per_host", "max_inflight", "user_agent", "reconnect_max", "insecure", "log.level",
+		"log.format" };
 	struct buf out;
 	buf_init(&out, 1 << 20);
 	agent_conf_describe(&out);
