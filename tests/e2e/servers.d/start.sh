@@ -14,7 +14,7 @@ server() {
 	servers="$servers $1"
 }
 
-# One path a thing to happen. A copy lives 1 s where it has to be over soon. Once the file `down` is there, `gone` answers
+# One path a thing to happen. A copy lives 3 s where it has to be over soon. Once the file `down` is there, `gone` answers
 # nothing any more and `sick` 503; the copy may then be used ten minutes longer (RFC 5861).
 server_origin_conf() {
 	nginx_head shop
@@ -23,16 +23,16 @@ server_origin_conf() {
 			listen 127.0.0.1:${server_port[shop]};
 			root $run/origin/shop;
 			location /long/ { add_header Cache-Control "max-age=600"; }
-			location /brief/ { add_header Cache-Control "max-age=1"; }
+			location /brief/ { add_header Cache-Control "max-age=3"; }
 			location /gone/ {
 				if (-f $run/origin/down) { return 444; }
-				add_header Cache-Control "max-age=1, stale-if-error=600";
+				add_header Cache-Control "max-age=3, stale-if-error=600";
 			}
 			location /sick/ {
 				if (-f $run/origin/down) { return 503; }
-				add_header Cache-Control "max-age=1, stale-if-error=600";
+				add_header Cache-Control "max-age=3, stale-if-error=600";
 			}
-			location /late/ { add_header Cache-Control "max-age=1, stale-while-revalidate=600"; }
+			location /late/ { add_header Cache-Control "max-age=3, stale-while-revalidate=600"; }
 			location /secret/ { add_header Cache-Control "no-store"; }
 		}
 		}
@@ -134,6 +134,7 @@ start_squid() { # start_squid NAME
 		visible_hostname $1.demo.test
 		refresh_pattern . 0 20% 4320
 		cache_mem 8 MB
+		server_persistent_connections off # a kept one that the server just closed is an error page, once in a while
 		pid_filename none
 		access_log none
 		cache_log /dev/null
