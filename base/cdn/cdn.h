@@ -12,11 +12,16 @@
 struct header {
 	struct str name, value; /* value trimmed */
 };
+struct span { /* of lines; first is only good when a bit says that there is one */
+	uint8_t first, last;
+};
 struct headers { /* in the order they came */
 	struct header *h;
 	size_t n;
 	int64_t received_at_us; /* the receiver's wall clock; TIME_NONE. Ages come from Date, not from here */
-	uint64_t names, starts; /* made by headers_index(); 0: every look-up walks all headers */
+	/* made by headers_index(); names 0: every look-up walks all headers */
+	uint64_t names, starts;
+	struct span of_name[64], of_start[64]; /* by bit, where lines of it stand */
 };
 
 struct tier {
@@ -124,28 +129,28 @@ bool headers_walk(const struct headers *h, struct str name, size_t *at, struct s
 
 /* One bit of 64 for a name, and one for its beginning: most names that are asked for are not there, and that
  * is known without walking. */
-static inline uint64_t header_name_bit(struct str name)
+static inline unsigned header_name_slot(struct str name)
 {
 	if (name.n == 0)
-		return 1;
+		return 0;
 	unsigned middle = (unsigned char)name.p[name.n / 2] | 32u,
 		 last = (unsigned char)name.p[name.n - 1] | 32u;
-	return UINT64_C(1) << ((middle * 5 + last * 3 + (unsigned)name.n * 7) % 64);
+	return (middle * 5 + last * 3 + (unsigned)name.n * 7) % 64;
 }
 
-static inline uint64_t header_start_bit(struct str name)
+static inline unsigned header_start_slot(struct str name)
 {
 	if (name.n < 3)
-		return 1;
+		return 0;
 	unsigned a = (unsigned char)name.p[0] | 32u, b = (unsigned char)name.p[1] | 32u,
 		 c = (unsigned char)name.p[2] | 32u;
-	return UINT64_C(1) << ((a * 3 + b * 5 + c * 7) % 64);
+	return (a * 3 + b * 5 + c * 7) % 64;
 }
 
 static inline bool headers_may_have(const struct headers *h, struct str name)
 {
-	return h->names == 0 ||
-	       ((h->names & header_name_bit(name)) != 0 && (h->starts & header_start_bit(name)) != 0);
+	return h->names == 0 || ((h->names >> header_name_slot(name) & 1) != 0 &&
+					(h->starts >> header_start_slot(name) & 1) != 0);
 }
 
 /* First value of that name, any case; false when there is none. */

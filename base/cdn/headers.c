@@ -121,19 +121,55 @@ int headers_parse(struct str block, struct header *room, size_t cap, struct head
 	return 0;
 }
 
+struct lines {
+	size_t from, to;
+};
+
+static inline void span_add(uint64_t *bits, struct span *spans, unsigned slot, size_t at)
+{
+	if ((*bits >> slot & 1) == 0)
+		spans[slot].first = (uint8_t)at;
+	spans[slot].last = (uint8_t)at;
+	*bits |= UINT64_C(1) << slot;
+}
+
 void headers_index(struct headers *h)
 {
 	h->names = h->starts = 0;
+	if (h->n > UINT8_MAX + 1)
+		return; /* more than a span can count: nothing real, so it may be slow */
 	for (size_t i = 0; i < h->n; i++) {
-		h->names |= header_name_bit(h->h[i].name);
-		h->starts |= header_start_bit(h->h[i].name);
+		span_add(&h->names, h->of_name, header_name_slot(h->h[i].name), i);
+		span_add(&h->starts, h->of_start, header_start_slot(h->h[i].name), i);
 	}
+}
+
+/* The lines among which that name, or that beginning of names, can be: [from, to). */
+static inline struct lines lines_of_name(const struct headers *h, struct str name)
+{
+	unsigned slot = header_name_slot(name);
+	if (h->names == 0)
+		return (struct lines){ 0, h->n };
+	if ((h->names >> slot & 1) == 0)
+		return (struct lines){ 0, 0 };
+	return (struct lines){ h->of_name[slot].first, h->of_name[slot].last + (size_t)1 };
+}
+
+static inline struct lines lines_of_start(const struct headers *h, struct str start)
+{
+	unsigned slot = header_start_slot(start);
+	if (h->names == 0)
+		return (struct lines){ 0, h->n };
+	if ((h->starts >> slot & 1) == 0)
+		return (struct lines){ 0, 0 };
+	return (struct lines){ h->of_start[slot].first, h->of_start[slot].last + (size_t)1 };
 }
 
 bool headers_find(const struct headers *h, struct str name, bool last, struct str *ret_value)
 {
-	for (size_t i = 0; i < h->n; i++) {
-		const struct header *one = &h->h[last ? h->n - 1 - i : i];
+	struct lines lines = lines_of_name(h, name);
+	for (size_t i = lines.from; i < lines.to; i++) {
+		const struct header *one = &h->h[last ? lines.to - 1 - (i - lines.from) : i];
 		if (same_name(one->name, name)) {
 			*ret_value = one->value;
 			return true;
@@ -192,7 +228,8 @@ bool headers_next_line(const struct headers *h, struct str name, size_t *at, str
 {
 	if (!headers_may_have(h, name))
 		return false;
-	for (; *at < h->n; ++*at)
+	struct lines lines = lines_of_name(h, name);
+	for (*at = MAX(*at, lines.from); *at < lines.to; ++*at)
 		if (same_name(h->h[*at].name, name)) {
 			*ret_value = h->h[(*at)++].value;
 			return true;
@@ -204,7 +241,8 @@ bool headers_walk(const struct headers *h, struct str name, size_t *at, struct s
 {
 	size_t line_starts =
 		0; /* *at counts the bytes of all lines of that name, one more for each line's end */
-	for (size_t i = 0; i < h->n; i++) {
+	struct lines lines = lines_of_name(h, name);
+	for (size_t i = lines.from; i < lines.to; i++) {
 		struct str value = h->h[i].value;
 		if (!same_name(h->h[i].name, name))
 			continue;
@@ -272,7 +310,7 @@ static bool mark_may_match(const struct headers *h, const struct mark *m)
 {
 	struct str name = { m->name, m->name_n };
 	if (m->name[m->name_n - 1] == '-')
-		return h->names == 0 || (h->starts & header_start_bit(name)) != 0;
+		return h->names == 0 || (h->starts >> header_start_slot(name) & 1) != 0;
 	return headers_may_have(h, name);
 }
 
@@ -289,7 +327,10 @@ bool headers_match(const struct headers *h, const struct mark *marks)
 	for (; marks->name; marks++) {
 		if (!mark_may_match(h, marks))
 			continue;
-		for (size_t i = 0; i < h->n; i++)
+		struct str name = { marks->name, marks->name_n };
+		bool is_start = marks->name[marks->name_n - 1] == '-';
+		struct lines lines = is_start ? lines_of_start(h, name) : lines_of_name(h, name);
+		for (size_t i = lines.from; i < lines.to; i++)
 			if (mark_names(marks, h->h[i].name) && mark_has(marks, h->h[i].value))
 				return true;
 	}

@@ -245,6 +245,16 @@ static bool targeted_parse(const struct headers *h, const char *name, struct cac
 	return cc.present;
 }
 
+/* Mostly there is none, and that costs nothing to know. */
+static bool may_have_targeted(const struct headers *h)
+{
+	return headers_may_have(h, STR("cdn-cache-control")) ||
+	       headers_may_have(h, STR("cloudflare-cdn-cache-control")) ||
+	       headers_may_have(h, STR("netlify-cdn-cache-control")) ||
+	       headers_may_have(h, STR("vercel-cdn-cache-control")) ||
+	       headers_may_have(h, STR("akamai-cache-control"));
+}
+
 static void targeted_ttl(const struct headers *h, struct edge_info *e)
 {
 	/* Each vendor's target list, in its order. CDN-Cache-Control is passed on and so can be seen. */
@@ -261,6 +271,8 @@ static void targeted_ttl(const struct headers *h, struct edge_info *e)
 		{ "akamai", "cdn-cache-control" },
 	};
 	struct cache_control cc;
+	if (!may_have_targeted(h))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		if (!str_is(e->vendor, fields[i].vendor) || !targeted_parse(h, fields[i].name, &cc))
 			continue;
