@@ -379,7 +379,16 @@ static int yaml_failed(const struct parser *p, struct err *err)
 	/* An unclosed quote is noticed at the end of the file; where it was opened is what helps. */
 	if (y->context != NULL && y->problem != NULL && strstr(y->context, "quoted scalar") != NULL &&
 		strstr(y->problem, "end of stream") != NULL)
-		return error_mark(p, y->context_mark, err, ERR_SYNTAX, "a quote is opened here and never closed");
+		return error_mark(
+			p, y->context_mark, err, ERR_SYNTAX, "a quote is opened here and never closed");
+	/* An unclosed bracket is noticed at the next line that does not fit, which may be far from it. */
+	if (y->context != NULL && y->problem != NULL && strstr(y->context, "parsing a flow") != NULL &&
+		strstr(y->problem, "did not find expected ','") != NULL)
+		return error_mark(p, y->context_mark, err, ERR_SYNTAX,
+			"'%c' is opened here and not closed before line %zu, column %zu, where ',' or '%c' "
+			"is missing",
+			strstr(y->context, "mapping") ? '{' : '[', y->problem_mark.line + 1,
+			y->problem_mark.column + 1, strstr(y->context, "mapping") ? '}' : ']');
 	if (y->context != NULL)
 		return error_mark(p, y->problem_mark, err, ERR_SYNTAX, "%s, %s that began on line %zu",
 			y->problem, y->context, y->context_mark.line + 1);

@@ -322,6 +322,8 @@ int share_parse(struct str s, double *ret, struct err *err)
 	if (str_to_double(digits, &v, NULL) < 0)
 		return err_set(err, ERR_SYNTAX, "'%.*s' is no share: want 95%% or 0.95", STR_ARG(s));
 	v = percent ? v / 100 : v;
+	if (!percent && v > 1 && v <= 100) /* a percent sign left out */
+		return err_set(err, ERR_NONSENSE, "'%.*s' is no share: want %.6g%% or %.6g", STR_ARG(s), v, v / 100);
 	if (v < 0 || v > 1)
 		return err_set(err, ERR_NONSENSE, "'%.*s' is not between 0%% and 100%%", STR_ARG(s));
 	*ret = v;

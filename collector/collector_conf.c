@@ -258,23 +258,45 @@ static int agents_read(struct collector_conf *c, const struct conf_node *list, s
 
 /* -- addresses -- */
 
-static bool host_is_loopback(struct str host)
+enum host { HOST_NAME, HOST_ADDRESS, HOST_LOOPBACK };
+
+static enum host host_kind(struct str host)
 {
 	char text[64];
 	struct in_addr v4;
 	struct in6_addr v6;
+	bool bracketed = host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']';
 	if (str_is(host, "localhost"))
-		return true;
-	if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		return HOST_LOOPBACK;
+	if (bracketed)
 		host = (struct str){ host.p + 1, host.n - 2 };
-	if (host.n >= sizeof(text))
-		return false;
-	if (host.n > 0)
-		memcpy(text, host.p, host.n);
+	if (host.n == 0 || host.n >= sizeof(text))
+		return HOST_NAME;
+	memcpy(text, host.p, host.n);
 	text[host.n] = '\0';
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+	if (!bracketed && inet_pton(AF_INET, text, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127 ? HOST_LOOPBACK : HOST_ADDRESS;
+	if (bracketed && inet_pton(AF_INET6, text, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6) ? HOST_LOOPBACK : HOST_ADDRESS;
+	return HOST_NAME;
+}
+
+static bool host_is_loopback(struct str host)
+{
+	return host_kind(host) == HOST_LOOPBACK;
+}
+
+/* Here, with its place, and not by whoever resolves it at the start: a name may stand for other machines, or
+ * for none. */
+static int host_check(
+	const struct collector_conf *c, const struct conf_node *at, struct str host, struct err *err)
+{
+	if (host_kind(host) != HOST_NAME)
+		return 0;
+	return conf_error(c->file, at, err, ERR_SYNTAX,
+		"want an address of this machine, such as 127.0.0.1, 0.0.0.0 or [::1], or localhost; got "
+		"'%.*s'",
+		STR_ARG(host));
 }
 
 /* host:port, [v6]:port; the host may be empty or '*' only where nng or HTTP know it, so it is required here
@@ -313,6 +335,8 @@ static int addresses_check(struct collector_conf *c, const struct conf_node *roo
 	if (is_tls && !c->tls.cert && !c->tls.key)
 		return conf_error(
 			c->file, at_agents, err, ERR_NONSENSE, "tls+tcp:// needs tls.cert and tls.key");
+	if (host_check(c, at_agents, host, err) < 0)
+		return err->code;
 	if (c->tls.require_agent_cert && !c->tls.ca)
 		return conf_error(c->file, conf_map_get(root, "tls"), err, ERR_NONSENSE,
 			"require_agent_cert needs tls.ca");
@@ -322,7 +346,7 @@ static int addresses_check(struct collector_conf *c, const struct conf_node *roo
 	if (c->n_http_tokens == 0 && !host_is_loopback(host))
 		return conf_error(c->file, at_http, err, ERR_DENIED,
 			"without http.tokens the API listens on loopback only, got '%s'", c->listen_http);
-	return 0;
+	return host_check(c, at_http, host, err);
 }
 
 static int pem_read(

@@ -40,6 +40,9 @@ static const struct {
 	{ "hexadecimal is no number", "port: 0x50", "t.yaml:1:7: port: '0x50' is no whole number" },
 	{ "a number over 64 bits", "port: 99999999999999999999",
 		"t.yaml:1:7: port: '99999999999999999999' does not fit 64 bits" },
+	{ "a share without its sign", "require: 95",
+		"t.yaml:1:10: require: '95' is no share: want 95% or 0.95" },
+	{ "a share beyond any", "require: 101", "t.yaml:1:10: require: '101' is not between 0% and 100%" },
 	{ "not a share", "require: 101%", "t.yaml:1:10: require: '101%' is not between 0% and 100%" },
 	{ "not a switch", "open: maybe",
 		"t.yaml:1:7: open: 'maybe' is neither on nor off: want true, on, yes or false, off, no" },
@@ -100,8 +103,16 @@ static const struct {
 		"t.yaml:2:10: found unknown escape character, while parsing a quoted scalar that began on "
 		"line 2" },
 	{ "a list never closed", "services: [a, b\n",
-		"t.yaml:2:1: did not find expected ',' or ']', while parsing a flow sequence that began on "
-		"line 1" },
+		"t.yaml:1:11: '[' is opened here and not closed before line 2, column 1, where ',' or ']' is "
+		"missing" },
+	{ "a list never closed, and noticed far from it",
+		"services:\n  - name: x\n    tags: [a, b\n    interval: 1s\n",
+		"t.yaml:3:11: '[' is opened here and not closed before line 4, column 13, where ',' or ']' "
+		"is "
+		"missing" },
+	{ "a mapping never closed", "burst: {for: 1s\nname: x\n",
+		"t.yaml:1:8: '{' is opened here and not closed before line 2, column 5, where ',' or '}' is "
+		"missing" },
 	{ "indentation that fits nothing", "burst:\n    for: 1s\n  interval: 1s\n",
 		"t.yaml:3:3: did not find expected key, while parsing a block mapping that began on line 1" },
 	{ "two values in a line", "name: a: b\n",

@@ -38,6 +38,17 @@ static const struct {
 		"listen: {agents: tcp://127.example.com:1}\n",
 		"c.yaml:1:18: plain tcp:// beyond loopback would carry agents' tokens in the clear: use "
 		"tls+tcp://, or say insecure: true" },
+	{ "a name that may be any machine's",
+		"insecure: true\nlisten: {agents: 'tcp://collector.example.com:8471'}\n",
+		"c.yaml:2:18: want an address of this machine, such as 127.0.0.1, 0.0.0.0 or [::1], or localhost; "
+		"got 'collector.example.com'" },
+	{ "such a name for the API",
+		"listen: {http: 'collector.example.com:8470'}\nhttp: {tokens: [{name: a, scopes: [read], "
+		"token: tmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}\n",
+		"c.yaml:1:16: want an address of this machine, such as 127.0.0.1, 0.0.0.0 or [::1], or localhost; "
+		"got 'collector.example.com'" },
+	{ "brackets around what is no IPv6", "listen: {http: '[127.0.0.1]:8470'}\n",
+		"c.yaml:1:16: without http.tokens the API listens on loopback only, got '[127.0.0.1]:8470'" },
 	{ "an unknown transport", "listen: {agents: ws://127.0.0.1:1}\n",
 		"c.yaml:1:18: want tls+tcp://ADDRESS:PORT, got 'ws://127.0.0.1:1'" },
 	{ "no port", "listen: {agents: tcp://127.0.0.1}\n",
