@@ -10,6 +10,7 @@
 #include "collector/collector_conf.h"
 #include "collector/derived_json.h"
 #include "collector/entry_json.h"
+#include "collector/refuse.h"
 
 #define LINES_MAX (256 * 1024 * 1024) /* of one entry: a batch is 500 lines */
 
@@ -196,31 +197,34 @@ static char *find_store(const char *config, const char *uri)
 
 int export_main(int argc, char **argv)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "store", required_argument, NULL, 's' }, { "from", required_argument, NULL, 'f' },
-		{ "service", required_argument, NULL, 'n' }, { "transitions", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	enum { OPT_CONFIG = 256, OPT_STORE, OPT_FROM, OPT_SERVICE, OPT_TRANSITIONS };
+	static const struct option options[] = { { "config", required_argument, NULL, OPT_CONFIG },
+		{ "store", required_argument, NULL, OPT_STORE },
+		{ "from", required_argument, NULL, OPT_FROM },
+		{ "service", required_argument, NULL, OPT_SERVICE },
+		{ "transitions", no_argument, NULL, OPT_TRANSITIONS }, { "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	struct export x = { .from_us = TIME_NONE };
 	struct err err = { 0 };
 	const char *config = NULL, *uri = NULL;
 	bool transitions = false;
 	int c;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (c) {
-		case 'c':
+		case OPT_CONFIG:
 			config = optarg;
 			break;
-		case 's':
+		case OPT_STORE:
 			uri = optarg;
 			break;
-		case 'n':
+		case OPT_SERVICE:
 			x.service = str_of(optarg);
 			break;
-		case 't':
+		case OPT_TRANSITIONS:
 			transitions = true;
 			break;
-		case 'f':
+		case OPT_FROM:
 			if (time_parse(str_of(optarg), &x.from_us, &err) < 0) {
 				fprintf(stderr, "export: --from: %s\n", err.text);
 				return 2;
@@ -230,7 +234,7 @@ int export_main(int argc, char **argv)
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fputs(usage, stderr);
+			refuse_option("export", c, argv, options);
 			return 2;
 		}
 	}

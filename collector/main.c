@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "collector/export.h"
 #include "collector/hub_run.h"
+#include "collector/refuse.h"
 #include "collector/replay.h"
 
 #define PROGRAM "tidemark-collector"
@@ -49,7 +50,7 @@ static void print_help(void)
 	buf_fini(&keys);
 }
 
-static int refuse_argument(struct str arg)
+static int refuse(struct str arg)
 {
 	static const char *const known[] = { "--config", "--config.check", "--version", "--help", "replay",
 		"export" };
@@ -59,12 +60,8 @@ static int refuse_argument(struct str arg)
 	if (str_is(arg, "--config"))
 		fprintf(stderr,
 			PROGRAM ": a file is missing behind '--config'; --help shows what there is\n");
-	else if (near.best)
-		fprintf(stderr, PROGRAM ": unknown argument '%.*s'; did you mean '%s'?\n", STR_ARG(arg),
-			near.best);
 	else
-		fprintf(stderr, PROGRAM ": unknown argument '%.*s'; --help shows what there is\n",
-			STR_ARG(arg));
+		refuse_argument(PROGRAM, arg, near.best);
 	return EXIT_USAGE;
 }
 
@@ -83,7 +80,7 @@ static int options_read(int argc, char **argv, struct options *o)
 		} else if (str_is(arg, "--version")) {
 			o->version = true;
 		} else {
-			return refuse_argument(arg);
+			return refuse(arg);
 		}
 	}
 	return EXIT_FINE;
@@ -113,7 +110,7 @@ static struct http_options http_options_of(const struct collector_conf *c)
 static void log_warnings(const struct collector_conf *c)
 {
 	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; str_cut(&rest, '\n', &line);)
+	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
 		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
 }
 
@@ -185,7 +182,7 @@ static int run(struct collector_conf *c)
 static void print_warnings(const struct collector_conf *c)
 {
 	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; str_cut(&rest, '\n', &line);)
+	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
 		fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
 }
 

@@ -8,6 +8,7 @@
 #include "collector/derived_json.h"
 #include "collector/engine/view.h"
 #include "collector/entry_json.h"
+#include "collector/refuse.h"
 #include "collector/replay.h"
 
 #define OUT_MAX (SIZE_MAX / 2) /* our own user's machine, and their own file */
@@ -391,32 +392,34 @@ static int replay_run(struct replay *r, char **files, int n_files)
 
 int replay_main(int argc, char **argv)
 {
-	static const struct option options[] = { { "at", required_argument, NULL, 'a' },
-		{ "transitions", no_argument, NULL, 't' }, { "keep-going", no_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	enum { OPT_AT = 256, OPT_TRANSITIONS, OPT_KEEP_GOING };
+	static const struct option options[] = { { "at", required_argument, NULL, OPT_AT },
+		{ "transitions", no_argument, NULL, OPT_TRANSITIONS },
+		{ "keep-going", no_argument, NULL, OPT_KEEP_GOING }, { "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	struct replay r = { .received_us = TIME_NONE, .at_us = TIME_NONE };
 	struct err err = { 0 };
 	int c;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (c) {
-		case 'a':
+		case OPT_AT:
 			if (time_parse(str_of(optarg), &r.at_us, &err) < 0) {
 				fprintf(stderr, "replay: --at: %s\n", err.text);
 				return 2;
 			}
 			break;
-		case 't':
+		case OPT_TRANSITIONS:
 			r.list = true;
 			break;
-		case 'k':
+		case OPT_KEEP_GOING:
 			r.keep_going = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fputs(usage, stderr);
+			refuse_option("replay", c, argv, options);
 			return 2;
 		}
 	}

@@ -129,12 +129,27 @@ static void test_arguments(void **state)
 		{ "replay is another program", { "replay" }, "replay", 2 },
 		{ "and has help of its own", { "replay", "-h" }, "usage: tidemark-collector replay", 0 },
 		{ "so has export", { "export", "-h" }, "usage: tidemark-collector export", 0 },
-		{ "and export", { "export", "--bogus" }, "export", 2 },
+		{ "and export", { "export", "--bogus" },
+			"export: unknown argument '--bogus'; --help shows what there is", 2 },
+		{ "its options misspelt", { "export", "--stroe=x" },
+			"export: unknown argument '--stroe'; did you mean '--store'?", 2 },
+		{ "an option without its value", { "export", "--config" },
+			"export: a value is missing behind '--config'", 2 },
+		{ "a value where none belongs", { "export", "--transitions=x" },
+			"export: '--transitions' takes no value", 2 },
+		{ "a letter that is no option", { "export", "-x" },
+			"export: unknown argument '-x'; --help shows what there is", 2 },
+		{ "replay's options misspelt", { "replay", "--keepgoing", "-" },
+			"replay: unknown argument '--keepgoing'; did you mean '--keep-going'?", 2 },
+		{ "and after a file", { "replay", "-", "--transition_s" }, "did you mean '--transitions'?",
+			2 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct run r;
 		run_start(&r, cases[i].args);
 		int status = run_end(&r);
+		if (strstr(r.said, "warning"))
+			fail_msg("%s: warns of nothing:\n%s", cases[i].says, r.said);
 		if (status != cases[i].status || !strstr(r.said, cases[i].want))
 			fail_msg("%s: status %d, want %d; said:\n%s\nwant: %s", cases[i].says, status,
 				cases[i].status, r.said, cases[i].want);

@@ -163,7 +163,7 @@ static void bad_input_is_named_by_file_and_line(void **state)
 		{ "a directory", "replay /tmp", "", 1, "/tmp: cannot read: Is a directory\n" },
 		{ "no file", "replay --transitions", "", 2, "replay: no FILE; - is standard input\n" },
 		{ "no time", "replay --at noon -", "", 2, "replay: --at: 'noon' is no time" },
-		{ "no such option", "replay --fast -", "", 2, "replay: unrecognized option '--fast'\n" },
+		{ "no such option", "replay --fast -", "", 2, "replay: unknown argument '--fast'; --help shows" },
 	};
 	/* clang-format on */
 	struct fixture *f = *state;
