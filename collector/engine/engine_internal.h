@@ -30,7 +30,7 @@
 #define PREFIX_MIN          7
 #define DURATION_MAX_US     (3660 * US_PER_DAY)
 #define SAME_OBJECT_US      (2 * US_PER_S)
-#define CLOCKS_APART_US     (60 * US_PER_S) /* what may be told of a moment that has not come */
+#define CLOCKS_APART_US     (30 * US_PER_S) /* what may be told of a moment that has not come */
 
 #define RUNS_MAX            16
 #define LINKS_PER_ROUTE_MAX 1000 /* edges that one agent can name for one endpoint before it is swept */

@@ -251,7 +251,7 @@ static const struct story stories[] = {
 		"900s expect reason v2 nothing\n" },
 	{ "a live deploy is not put off: that is refused; a clock a little ahead is taken for now, and "
 	  "flagged",
-		SHOP "0s deploy v2 live=0s\n10s live v2 at=71s refused=nonsense\n"
+		SHOP "0s deploy v2 live=0s\n10s live v2 at=41s refused=nonsense\n"
 		     "10s expect deploy v2 live_at=2026-03-01T10:00:00Z advisories=[]\n"
 		     "10s live v2 at=40s\n10s expect deploy v2 live_at=2026-03-01T10:00:10Z "
 		     "advisories.0.code=time_in_future\n"
