@@ -27,8 +27,8 @@ static int take_type_and_id(struct entry_reader *r, enum entry_kind kind, struct
 	field_str(&f, "id", OBS_NAME_MAX, &own);
 	if (own.n && id.n && !str_eq(own, id))
 		field_fail(&f, "id", ERR_NONSENSE, "is not the one in the address, '%.*s'", STR_ARG(id));
-	if (rc == 0 && own.n == 0)
-		json_object_set_new(r->root, "id", json_stringn(id.n ? id.p : "", id.n));
+	if (rc == 0 && own.n == 0 && id.n > 0)
+		json_object_set_new(r->root, "id", json_stringn(id.p, id.n));
 	if (rc == 0)
 		field_required(&f, "id");
 	return rc;

@@ -172,8 +172,10 @@ json_t *field_get(struct fields *f, const char *key)
 bool field_required(struct fields *f, const char *key)
 {
 	const json_t *v = json_object_get(f->object, key);
-	if (v == NULL || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0))
+	if (v == NULL || json_is_null(v))
 		field_fail(f, key, ERR_SYNTAX, "missing");
+	else if (json_is_string(v) && json_string_length(v) == 0)
+		field_fail(f, key, ERR_SYNTAX, "is empty");
 	return !fields_failed(f);
 }
 

@@ -45,6 +45,23 @@ static bool all_utf8(const char *const *p, size_t n)
 	return true;
 }
 
+/* Whatever the shape of the answer: on stderr, where also a script's log has it. */
+static void warnings_show(const json_t *answer)
+{
+	const json_t *w;
+	size_t i;
+	json_array_foreach(json_object_get(answer, "warnings"), i, w)
+	{
+		struct buf b;
+		buf_init(&b, 8192);
+		if (json_is_string(w))
+			buf_add_printable(&b, (struct str){ json_string_value(w), json_string_length(w) });
+		if (b.n > 0)
+			fprintf(stderr, "tidemark: warning: %s\n", b.p);
+		buf_fini(&b);
+	}
+}
+
 /* Tells it, and prints what was made of it. */
 static int tell(struct ctl *c, const char *method, const char *path, json_t *body,
 	void (*show)(const struct ctl *c, const json_t *answer))
@@ -56,6 +73,8 @@ static int tell(struct ctl *c, const char *method, const char *path, json_t *bod
 	int rc = api_call(c->api, method, path, body, key, TELL_US, &answer, &err);
 	if (rc == 0 && !json_is_object(answer))
 		rc = err_set(&err, ERR_CORRUPT, "the answer is no object: is it a tidemark collector?");
+	if (rc == 0)
+		warnings_show(answer);
 	if (rc == 0 && c->json)
 		out_json(answer);
 	else if (rc == 0)

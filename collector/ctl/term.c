@@ -42,7 +42,7 @@ void term_init(struct term *t, bool no_color, bool wide)
 void term_add(const struct term *t, struct buf *b, enum style style, struct str text)
 {
 	static const char *const codes[] = { "", "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m" };
-	bool colored = t->color && style != STYLE_PLAIN;
+	bool colored = t->color && style != STYLE_PLAIN && text.n > 0;
 	if (colored)
 		buf_addf(b, "%s", codes[style]);
 	buf_add_printable(b, text);
@@ -259,6 +259,14 @@ static void cell_print(
 	buf_fini(&cut);
 }
 
+/* What nobody reads: blanks before a line's end, of an empty last column or a narrow one. */
+static void line_end(struct buf *out)
+{
+	while (out->n > 0 && out->p[out->n - 1] == ' ')
+		out->n--;
+	buf_addf(out, "\n");
+}
+
 void table_print(const struct table *t, const struct term *term, const char *indent, struct buf *out)
 {
 	size_t widths[16], n = t->n_columns, pad = strlen(indent);
@@ -268,14 +276,14 @@ void table_print(const struct table *t, const struct term *term, const char *ind
 	buf_addf(out, "%s", indent);
 	for (size_t i = 0; i < n; i++)
 		cell_print(term, out, header_text(t->headers[i]), STYLE_BOLD, widths[i], i + 1 == n);
-	buf_addf(out, "\n");
+	line_end(out);
 	for (size_t i = 0; i < t->n_cells; i++) {
 		if (i % n == 0)
 			buf_addf(out, "%s", indent);
 		cell_print(term, out, str_of(t->cells[i].text), t->cells[i].style, widths[i % n],
 			i % n == n - 1);
 		if (i % n == n - 1)
-			buf_addf(out, "\n");
+			line_end(out);
 	}
 }
 

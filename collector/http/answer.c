@@ -128,7 +128,8 @@ void answer_err(struct request *r, const struct err *err)
 	default:
 		break;
 	}
-	answer_problem(r, status, err_name(err->code), "%s", err->text);
+	answer_problem(
+		r, status, err->code == ERR_NONSENSE ? "invalid" : err_name(err->code), "%s", err->text);
 }
 
 static bool passes_filters(const struct request *r, struct str item)

@@ -6,6 +6,7 @@
 #include "base/name.h"
 #include "collector/http/handlers.h"
 #include "collector/http/known.h"
+#include "collector/http/purge_note.h"
 
 /* Crockford's alphabet, lower case: sorts as the number does, and nobody reads l for 1. 48 bits of
  * milliseconds, 32 of chance. */
@@ -26,11 +27,13 @@ static void id_new(const char *prefix, int64_t now_us, char text[ID_TEXT_MAX])
 /* The body as an object; answers 400 with the place of a syntax error. */
 static json_t *read_object(struct request *r)
 {
-	json_error_t e;
+	json_error_t e = { 0 };
 	json_t *root = json_loadb(r->body.p ? r->body.p : "", r->body.n, JSON_REJECT_DUPLICATES, &e);
 	if (root == NULL) {
 		answer_problem(r, 400, "syntax", "the body is not JSON: line %d, column %d: %s", e.line,
-			e.column, e.text);
+			e.column,
+			json_error_code(&e) == json_error_null_character ? "\\u0000 is not allowed in text"
+									 : e.text);
 		return NULL;
 	}
 	if (!json_is_object(root)) {
@@ -69,7 +72,8 @@ static bool names_are_known(struct request *r, enum entry_kind kind, struct str 
 	if (kind != ENTRY_PURGE)
 		return true;
 	json_t *body = read_object(r);
-	bool known = body != NULL && body_vendor_known(r, service, string_member(body, "vendor"));
+	bool known = body != NULL && body_vendor_known(r, service, string_member(body, "vendor")) &&
+		     purge_patterns_fine(r, body);
 	json_decref(body);
 	return known;
 }
@@ -84,7 +88,7 @@ static bool submit(struct request *r, struct worker *w, enum entry_kind kind, st
 	int rc = entry_from_body(w->reader, kind, buf_str(&r->body), id, clock_wall_us(), &entry, &err);
 	if (rc < 0) {
 		/* the JSON itself was fine: what is wrong is what it says */
-		answer_problem(r, 422, err_name(rc), "%s", err.text);
+		answer_problem(r, 422, rc == ERR_TOO_BIG ? "too_big" : "invalid", "%s", err.text);
 	} else if ((flags & NAMED_BY_BODY) && !names_are_known(r, kind, service)) {
 		rc = ERR_NOT_FOUND;
 	} else {
@@ -134,6 +138,8 @@ static void create(struct request *r, struct worker *w, enum entry_kind kind, co
 		if (submit(r, w, kind, string_member(body, "service"), str_of(id), flags)) {
 			request_add_header(r, "Location", "%s/%s", path, id);
 			answer(r, str_of(id), 201);
+			if (kind == ENTRY_PURGE && r->status == 201)
+				purge_add_warnings(r, body);
 		}
 		idem_end(r->http->idem, r);
 	}
@@ -215,7 +221,7 @@ void handle_event_post(struct request *r, struct worker *w)
 	struct str type = string_member(body, "type");
 	if (!entry_kind_from(type, &kind) ||
 		(kind != ENTRY_MESH && kind != ENTRY_ROLLOUT && kind != ENTRY_PODS)) {
-		answer_problem(r, 422, "nonsense", "/type: want mesh, rollout or pods, got '%.*s'",
+		answer_problem(r, 422, "invalid", "/type: want mesh, rollout or pods, got '%.*s'",
 			STR_ARG(str_first(type, 64)));
 	} else if (submit(r, w, kind, string_member(body, "service"), STR_NONE, NAMED_BY_BODY)) {
 		buf_clear(&r->out);
@@ -234,16 +240,16 @@ static bool check_agent(struct request *r, json_t *body)
 		bool is_region = strcmp(key, "region") == 0;
 		if (!is_region && strcmp(key, "name") != 0) {
 			answer_problem(
-				r, 422, "nonsense", "/%s: unknown; an agent has a name and a region", key);
+				r, 422, "invalid", "/%s: unknown; an agent has a name and a region", key);
 			return false;
 		}
 		if (!json_is_string(value) || !name_is_fine(string_member(body, key))) {
-			answer_problem(r, 422, "nonsense", "/%s: want " NAME_RULE, key);
+			answer_problem(r, 422, "invalid", "/%s: want " NAME_RULE, key);
 			return false;
 		}
 	}
 	if (!json_object_get(body, "name")) {
-		answer_problem(r, 422, "nonsense", "/name: is missing");
+		answer_problem(r, 422, "invalid", "/name: is missing");
 		return false;
 	}
 	return true;

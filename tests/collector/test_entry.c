@@ -257,7 +257,7 @@ static void bad_lines_name_the_place(void **state)
 		{ "{\"type\":\"service\",\"service\":\"s\",\"agents\":[\"a\",\"\"]}", "service: \"agents/1\": want text, got \"\"" },
 		{ "{\"type\":\"service\",\"service\":\"s\",\"origin\":1}", "service: \"origin\": want true, false or an object, got 1" },
 		{ "{\"type\":\"deploy\",\"service\":\"s\"}", "deploy: \"version\": missing" },
-		{ "{\"type\":\"deploy\",\"service\":\"s\",\"version\":\"\"}", "deploy: \"version\": missing" },
+		{ "{\"type\":\"deploy\",\"service\":\"s\",\"version\":\"\"}", "deploy: \"version\": is empty" },
 		{ "{\"type\":\"deploy\",\"service\":\"s\",\"version\":\" \\t\"}", "deploy: \"version\": is blank" },
 		{ "{\"type\":\"deploy\",\"service\":\"s\",\"version\":2}", "deploy: \"version\": want text, got 2" },
 		{ "{\"type\":\"deploy\",\"service\":\"s\",\"version\":\"2\",\"started_at\":5,\"live_at\":4}",

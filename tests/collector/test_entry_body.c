@@ -72,6 +72,8 @@ static void bad_bodies_name_the_json_pointer(void **state)
 		const char *body, *id, *want;
 	} cases[] = {
 		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"versoin\":\"v2\"}", "d", "/version: missing" },
+		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"\"}", "d", "/version: is empty" },
+		{ ENTRY_DEPLOY, "{\"service\":\"\",\"version\":\"v2\"}", "d", "/service: is empty" },
 		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"revison\":\"x\"}", "d",
 			"/revison: unknown key, did you mean \"revision\"?" },
 		{ ENTRY_DEPLOY, "{\"service\":\"shop\",\"version\":\"v2\",\"colour\":\"red\"}", "d", "/colour: unknown key" },

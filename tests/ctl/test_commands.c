@@ -260,6 +260,27 @@ static void tokens_are_shown_once_and_alone(void **state)
 	fake_stop(f);
 }
 
+static void what_the_answer_warns_of_is_on_stderr(void **state)
+{
+	struct fake *f = fake_start();
+	struct run r;
+	fake_answer(f, "POST", "/api/v1/purges", 201,
+		"{\"id\":\"p_1\",\"service\":\"shop\",\"vendor\":\"self\",\"completed_at\":null,"
+		"\"warnings\":[\"'nopath' matches none of shop's 3 endpoints\",7,\"a\\u001bb\"]}");
+	run_client(&r, f, false, NULL, ARGS("purge", "shop", "--vendor", "self", "nopath"));
+	assert_int_equal(r.code, 0);
+	assert_string_equal(r.out.p, "purge of shop at self is noted\nid p_1\n");
+	must_contain("the warning", r.err.p,
+		"tidemark: warning: 'nopath' matches none of shop's 3 endpoints\ntidemark: warning: a");
+	assert_null(strchr(r.err.p, '\033'));
+	run_fini(&r);
+	run_client(&r, f, false, NULL, ARGS("purge", "shop", "--vendor", "self", "nopath", "-o", "json"));
+	assert_int_equal(r.code, 0);
+	must_contain("also beside JSON", r.err.p, "tidemark: warning: 'nopath' matches none");
+	run_fini(&r);
+	fake_stop(f);
+}
+
 static void agents_are_listed(void **state)
 {
 	struct fake *f = fake_start();
@@ -271,6 +292,7 @@ static void agents_are_listed(void **state)
 	must_contain("one that is fine", r.out.p, "fra-1  eu      connected  -            1234");
 	must_contain("one that is not", r.out.p, "nrt-1  ap      silent");
 	must_contain("and whose clock is off", r.out.p, "clock off");
+	assert_null(strstr(r.out.p, " \n")); /* no line ends in blanks */
 	run_fini(&r);
 	run_client(&r, f, false, NULL, ARGS("agents", "list", "-o", "json"));
 	json_t *list = json_loads(r.out.p, 0, NULL);
@@ -486,6 +508,7 @@ int main(void)
 		cmocka_unit_test(no_address_no_token_that_makes_no_sense),
 		cmocka_unit_test(tokens_are_shown_once_and_alone),
 		cmocka_unit_test(agents_are_listed),
+		cmocka_unit_test(what_the_answer_warns_of_is_on_stderr),
 		cmocka_unit_test(status_is_one_screen),
 		cmocka_unit_test(edges_are_read_page_by_page),
 		cmocka_unit_test(tables_fit_the_terminal),

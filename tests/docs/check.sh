@@ -69,8 +69,18 @@ check_keys() { # check_keys PROGRAM PAGE
 		sed -n '3,40p' "$tmp/diff"
 	fi
 }
+
+# A row twice in one table, by its first cell: of a page, or of what a program prints.
+doubled_rows() { # doubled_rows FILE
+	awk '!/^\|/ { delete seen; next }
+		{ split($0, cell, "|"); if (cell[2] ~ /`/ && seen[cell[2]]++ == 1) print FILENAME ":" FNR ":" cell[2] "stands there twice" }' "$1"
+}
 check_keys "$collector" docs/collector.md
 check_keys "$agent" docs/agent.md
+for page in $pages; do doubled_rows "$page"; done >"$tmp/doubled"
+while read -r line; do complain "$line"; done <"$tmp/doubled"
+sed 's/^| `store` .*/&\n&/' docs/collector.md >"$tmp/page" # this check is one that can fail
+[ "$(doubled_rows "$tmp/page" | wc -l)" -eq 1 ] || complain "a doubled row of a table is not seen any more: mend doubled_rows in $0"
 
 # -- help fits a terminal --------------------------------------------------------------------------------------------
 
@@ -209,6 +219,25 @@ done
 sed -n '/^```json/,/^```/{/^```/d;p}' docs/replay.md >"$tmp/journal"
 [ -s "$tmp/journal" ] || complain "docs/replay.md: no journal lines"
 "$collector" replay "$tmp/journal" >"$tmp/out" 2>&1 || complain "docs/replay.md: $(sed "s#$tmp/##g" "$tmp/out")"
+
+# -- openapi.yaml: its schemas have the keys that the engine's answers have, both ways ------------------------------
+
+schema_keys() { # schema_keys NAME
+	awk -v want="    $1:" '/^    [^ ]/ { inside = $0 == want } inside && match($0, /^        [a-z_0-9]+:/) {
+		print substr($0, 9, RLENGTH - 9) }' collector/http/openapi.yaml | sort -u
+}
+
+check_schema() { # check_schema NAME LIST [KEY...]: of replay's answer; KEYs are there only at times
+	jq -r ".$2[] | keys[]" "$tmp/out" | sort -u >"$tmp/served"
+	schema_keys "$1" >"$tmp/schema"
+	[ -s "$tmp/served" ] || complain "docs/replay.md: its journal makes no $2: nothing to hold openapi.yaml to"
+	for key in $(comm -23 "$tmp/served" "$tmp/schema"); do complain "openapi.yaml: $1 lacks $key, which is served"; done
+	printf '%s\n' "${@:3}" | sort - "$tmp/served" >"$tmp/may"
+	for key in $(comm -13 "$tmp/may" "$tmp/schema"); do complain "openapi.yaml: $1 has $key, which is not served"; done
+}
+check_schema Cell cells share
+check_schema Deploy deploys
+check_schema Service services
 
 # -- README: folders and packages ------------------------------------------------------------------------------------
 

@@ -155,7 +155,11 @@ int view_propagation(const struct engine *e, struct str id, struct buf *out, str
 void view_services(const struct engine *e, struct buf *out)
 {
 	(void)e;
-	buf_addf(out, "[{\"name\":\"shop\",\"cells\":{\"fresh\":2}},{\"name\":\"blog@staging\",\"cells\":{"
+	buf_addf(out, "[{\"name\":\"shop\",\"endpoints\":["
+		      "{\"id\":\"v\",\"url\":\"https://shop.example/version\"},"
+		      "{\"id\":\"j\",\"url\":\"https://shop.example/version?format=json\"},"
+		      "{\"id\":\"root\",\"url\":\"https://"
+		      "www.shop.example\"}],\"cells\":{\"fresh\":2}},{\"name\":\"blog@staging\",\"cells\":{"
 		      "\"fresh\":1}}]");
 }
 

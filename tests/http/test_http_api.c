@@ -233,6 +233,15 @@ static void writing_wrong(void **state)
 			"{\n \"service\": tru\n}", 400, "line 2, column 15" },
 		{ "an empty body", "POST", "/api/v1/deploys", NULL, "", 400, "not JSON" },
 		{ "a list", "POST", "/api/v1/deploys", NULL, "[]", 400, "not an object" },
+		{ "what is no JSON is a mistake of syntax", "POST", "/api/v1/deploys", NULL, "{\"a\"}", 400,
+			"\"code\":\"syntax\"" },
+		{ "a NUL in text, in our own words", "POST", "/api/v1/deploys", NULL,
+			"{\"service\":\"shop\",\"version\":\"a\\u0000b\"}", 400,
+			": \\\\u0000 is not allowed in text\"" },
+		{ "a wrong type is JSON, and wrong", "POST", "/api/v1/deploys", NULL,
+			"{\"service\":\"shop\",\"version\":7}", 422, "\"code\":\"invalid\"" },
+		{ "so is one that is missing", "POST", "/api/v1/deploys", NULL, "{\"service\":\"shop\"}", 422,
+			"\"code\":\"invalid\"" },
 		{ "a key twice", "POST", "/api/v1/deploys", NULL, "{\"service\":\"a\",\"service\":\"b\"}",
 			400, "duplicate" },
 		{ "something behind it", "POST", "/api/v1/deploys", NULL, "{} {}", 400,
@@ -261,6 +270,14 @@ static void writing_wrong(void **state)
 			"\"code\":\"unknown_vendor\",\"detail\":\"/vendor: no edge goes by 'frobnicate'; "
 			"there are "
 			"self, cloudflare" },
+		{ "a pattern that no URL ever meets", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"patterns\":[\"/ok\",\"/a b\"]}", 422,
+			"\"code\":\"invalid\",\"detail\":\"/patterns/1: holds a blank, which no URL that is "
+			"asked for does\"" },
+		{ "nor one with a line's end", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"patterns\":[\"/a\\n\"]}", 422, "a control character" },
+		{ "nor one with a fragment", "POST", "/api/v1/purges", NULL,
+			"{\"service\":\"shop\",\"patterns\":[\"/a#b\"]}", 422, "'#'" },
 		{ "none is no vendor to purge", "POST", "/api/v1/purges", NULL,
 			"{\"service\":\"shop\",\"vendor\":\"none\",\"everything\":true}", 422,
 			"unknown_vendor" },
@@ -323,6 +340,50 @@ static void a_vendor_is_one_we_can_read_or_have_seen(void **state)
 			fail_msg("%s: %d %s", fine[i], a.status, a.body.p);
 		answer_fini(&a);
 	}
+}
+
+static void a_pattern_that_meets_no_endpoint_is_noted_with_a_warning(void **state)
+{
+	static const struct {
+		const char *says, *purge, *want; /* NULL: no warning */
+	} cases[] = {
+		{ "the path itself", "\"patterns\":[\"/version\"]", NULL },
+		{ "with its query", "\"patterns\":[\"/version?format=json\"]", NULL },
+		{ "a wildcard at its end", "\"patterns\":[\"/ver*\"]", NULL },
+		{ "a wildcard inside", "\"patterns\":[\"/v*n\"]", NULL },
+		{ "two wildcards", "\"patterns\":[\"*sio*json\"]", NULL },
+		{ "a bare host's root", "\"patterns\":[\"/\"]", NULL },
+		{ "a whole URL", "\"patterns\":[\"https://shop.example/version\"]", NULL },
+		{ "a URL without its scheme", "\"patterns\":[\"shop.example/*\"]", NULL },
+		{ "CloudFront needs no slash", "\"vendor\":\"cloudfront\",\"patterns\":[\"version\"]", NULL },
+		{ "others do", "\"vendor\":\"fastly\",\"patterns\":[\"version\"]",
+			",\"warnings\":[\"'version' matches none of shop's 3 endpoints; a pattern begins "
+			"with / or *, "
+			"or is a whole URL\"]}" },
+		{ "a path of something else", "\"patterns\":[\"/version\",\"/img/*\"]",
+			",\"warnings\":[\"'/img/*' matches none of shop's 3 endpoints\"]}" },
+		{ "each by itself", "\"patterns\":[\"/a\",\"/b\"]",
+			"[\"'/a' matches none of shop's 3 endpoints\",\"'/b' matches none of shop's 3 "
+			"endpoints\"]" },
+		{ "a tag is no pattern", "\"tags\":[\"nopath\"]", NULL },
+		{ "everything needs none", "\"everything\":true", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char body[256];
+		snprintf(body, sizeof(body), "{\"service\":\"shop\",%s}", cases[i].purge);
+		struct answer a = client_do(port, "POST", "/api/v1/purges", "", body);
+		bool fine = cases[i].want ? answer_says(&a, cases[i].want) : !answer_says(&a, "warnings");
+		if (a.status != 201 || !fine)
+			fail_msg("%s: %d %s", cases[i].says, a.status, a.body.p);
+		answer_fini(&a);
+	}
+	/* a service whose endpoints are not known yet cannot be held against any */
+	struct answer a = client_do(
+		port, "POST", "/api/v1/purges", "", "{\"service\":\"blog@staging\",\"patterns\":[\"/a\"]}");
+	assert_int_equal(a.status, 201);
+	assert_false(answer_says(&a, "warnings"));
+	answer_fini(&a);
 }
 
 static void what_is_decided_is_not_aborted(void **state)
@@ -566,6 +627,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(writing_wrong, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vendor_is_one_we_can_read_or_have_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_pattern_that_meets_no_endpoint_is_noted_with_a_warning, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_decided_is_not_aborted, setup, teardown),
 		cmocka_unit_test_setup_teardown(agents, setup, teardown),
 		cmocka_unit_test_setup_teardown(idempotency, setup, teardown),
