@@ -73,7 +73,8 @@ bool purge_patterns_fine(struct request *r, const json_t *purge)
 	return true;
 }
 
-/* The object of this service among the rendered ones; the caller decrefs all. */
+/* The endpoints of this service, as view_services() tells them; borrowed from *ret_all, which is the
+ * caller's. */
 static const json_t *endpoints_of(struct request *r, struct str service, json_t **ret_all)
 {
 	struct buf all;
@@ -84,8 +85,11 @@ static const json_t *endpoints_of(struct request *r, struct str service, json_t 
 	hub_read_done(r->http->hub);
 	*ret_all = buf_failed(&all) ? NULL : json_loadb(all.p, all.n, 0, NULL);
 	buf_fini(&all);
-	json_array_foreach(*ret_all, i, s) if (str_eq(text_of(json_object_get(s, "name")),
-						       service)) return json_object_get(s, "endpoints");
+	json_array_foreach(*ret_all, i, s)
+	{
+		if (str_eq(text_of(json_object_get(s, "name")), service))
+			return json_object_get(s, "endpoints");
+	}
 	return NULL;
 }
 
@@ -115,9 +119,12 @@ static void warn(struct buf *out, struct str pattern, struct str service, size_t
 	buf_init(&says, 1024);
 	buf_addf(&says, "'");
 	buf_add_str(&says, pattern.n <= PATTERN_SHOWN ? pattern : str_first(pattern, PATTERN_SHOWN));
-	buf_addf(&says, "%s' matches none of %.*s's %zu endpoint%s%s", pattern.n > PATTERN_SHOWN ? "..." : "",
-		STR_ARG(service), n_endpoints, n_endpoints == 1 ? "" : "s",
-		whole ? "" : "; a pattern begins with / or *, or is a whole URL");
+	buf_addf(&says, "%s'", pattern.n > PATTERN_SHOWN ? "..." : "");
+	if (n_endpoints == 1)
+		buf_addf(&says, " does not match the one endpoint of %.*s", STR_ARG(service));
+	else
+		buf_addf(&says, " matches none of %.*s's %zu endpoints", STR_ARG(service), n_endpoints);
+	buf_addf(&says, "%s", whole ? "" : "; a pattern begins with / or *, or is a whole URL");
 	buf_add_json(out, buf_str(&says));
 	buf_fini(&says);
 }
