@@ -16,7 +16,7 @@ static bool claims(const struct headers *h)
 	struct list words;
 	if (headers_match(h, own))
 		return true;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	for (size_t i = 0; i < words.n; i++)
 		if (akamai_host(list_nearest(&words, i)).n > 0)
 			return true;
@@ -136,7 +136,7 @@ static void akamai_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
 	struct str text, node;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	node = akamai_host(list_nearest(&words, 0));
 	bool x_cache = node.n > 0; /* else X-Cache is somebody's behind us */
 	pop_set(e, node, "x-cache");

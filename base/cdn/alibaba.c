@@ -73,7 +73,7 @@ static void chain_read(const struct headers *h, struct edge_info *e, struct str 
 static void alibaba_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (words.n > 0)
 		e->cache_source = "x-cache";
 	chain_read(h, e, list_nearest(&words, 0));

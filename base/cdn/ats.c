@@ -10,7 +10,7 @@ static void ats_read(const struct headers *h, struct edge_info *e)
 	struct list via, words;
 	struct str wikimedia = wikimedia_pop(h);
 	list_read(h, "via", ENCLOSING_ALL, &via);
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	struct via last = via_parse(list_nearest(&via, 0));
 	bool named = via_is_ats(&last);
 	if (wikimedia.n > 0) {

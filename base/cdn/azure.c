@@ -72,7 +72,7 @@ static void azure_read(const struct headers *h, struct edge_info *e)
 		pop_set(e, name_from_msedge(text), "x-msedge-ref");
 	if (e->pop.n == 0 && headers_get_last(h, "x-azure-ref", &text))
 		pop_set(e, name_from_ref(e, text), "x-azure-ref");
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (words.n == 0) {
 		tier_add(e, TIER_EDGE, CACHE_NONE, e->pop);
 		return;

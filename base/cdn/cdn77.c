@@ -10,7 +10,7 @@ static void cdn77_read(const struct headers *h, struct edge_info *e)
 	struct str place, word;
 	if (headers_get_last(h, "x-77-pop", &place))
 		pop_set(e, place, "x-77-pop");
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (headers_get_last(h, "x-77-cache", &word) && word.n > 0) {
 		edge_from_word(h, e, "x-77-cache", CACHE_UNKNOWN, e->pop);
 		x_cache_read(h, e, &words, 1); /* the nearest word says the same once more */

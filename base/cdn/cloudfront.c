@@ -13,7 +13,7 @@ static void cloudfront_read(const struct headers *h, struct edge_info *e)
 	struct str own[LIST_MAX];
 	size_t n_own = 0, n_via = 0;
 	list_read(h, "x-amz-cf-pop", ENCLOSING_QUOTES, &pops);
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	list_read(h, "via", ENCLOSING_ALL, &via);
 	pop_set(e, list_nearest(&pops, 0), "x-amz-cf-pop");
 	for (size_t i = 0; i < via.n; i++)

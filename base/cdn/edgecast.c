@@ -8,7 +8,7 @@ static void edgecast_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
 	struct str server, node = STR_NONE;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (headers_get(h, "server", &server)) {
 		ptrdiff_t open = str_find(server, '('), close = str_rfind(server, ')');
 		if (open >= 0)

@@ -12,7 +12,7 @@ static bool claims(const struct headers *h)
 	struct list names, words;
 	list_read(h, "x-served-by", ENCLOSING_QUOTES, &names);
 	if (is_fastly_node(list_nearest(&names, 0))) {
-		list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+		list_read(h, "x-cache", ENCLOSING_ALL, &words);
 		if (!text_has(list_nearest(&words, 0), "from cloudfront"))
 			return true;
 	}
@@ -42,7 +42,7 @@ static void fastly_read(const struct headers *h, struct edge_info *e)
 	struct list names, words, cf_pops;
 	size_t n_named = 0, n_cf = 0;
 	list_read(h, "x-served-by", ENCLOSING_QUOTES, &names);
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	list_read(h, "x-amz-cf-pop", ENCLOSING_QUOTES, &cf_pops);
 	struct str edge = list_nearest(&names, 0);
 	const char *source = "x-served-by";

@@ -12,7 +12,7 @@ static void generic_read(const struct headers *h, struct edge_info *e)
 	struct str place;
 	if (plain_word_is_nearest(h) && plain_words_read(h, e))
 		return; /* all else is of caches behind it */
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (headers_get_last(h, "pop", &place))
 		pop_set(e, place, "pop");
 	if (e->pop.n == 0 && headers_get_last(h, "x-edge-location", &place))

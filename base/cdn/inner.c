@@ -60,7 +60,7 @@ bool x_cache_is_squids(const struct headers *h, const struct list *words)
 {
 	struct list lookups;
 	bool had;
-	list_read(h, "x-cache-lookup", ENCLOSING_QUOTES, &lookups);
+	list_read(h, "x-cache-lookup", ENCLOSING_ALL, &lookups);
 	return words->n > 0 && squid_had_a_copy(&lookups, word_host(list_nearest(words, 0)), &had);
 }
 
@@ -91,7 +91,7 @@ bool x_cache_read(const struct headers *h, struct edge_info *e, const struct lis
 	if (skip >= words->n)
 		return false;
 	names_read(h, &names);
-	list_read(h, "x-cache-lookup", ENCLOSING_QUOTES, &lookups);
+	list_read(h, "x-cache-lookup", ENCLOSING_ALL, &lookups);
 	bool warned = lookups.n > 0 && warned_stale(h, "squid");
 	if (e->n_tiers == 0)
 		e->cache_source = "x-cache";
@@ -194,7 +194,7 @@ struct str vercel_pop(const struct headers *h)
 struct str wikimedia_pop(const struct headers *h)
 {
 	struct list words;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	for (size_t i = 0; i < words.n; i++) {
 		struct str word = list_nearest(&words, i);
 		if (word_is_wikimedia(word))
@@ -223,7 +223,7 @@ void inner_read(const struct headers *h, struct edge_info *e)
 	vendor_words_read(h, e);
 	if (!(e->used & USED_CACHE_STATUS))
 		cache_status_read(h, e, NULL);
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (!(e->used & USED_X_CACHE))
 		x_cache_read(h, e, &words, 0);
 	/* Beside X-Cache these two mostly tell of the same caches once more. */

@@ -10,7 +10,7 @@ static void keycdn_read(const struct headers *h, struct edge_info *e)
 	struct str place;
 	if (headers_get_last(h, "x-edge-location", &place))
 		pop_set(e, place, "x-edge-location");
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	if (!x_cache_read(h, e, &words, 0))
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 }

@@ -7,7 +7,7 @@ static const struct mark marks[] = { MARK("via", "squid"), MARK("server", "^squi
 static void squid_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	pop_set(e, word_host(list_nearest(&words, 0)), "x-cache");
 	if (x_cache_is_squids(h, &words)) {
 		/* So every other word is of another cache, behind this one. */

@@ -29,7 +29,7 @@ static void stackpath_read(const struct headers *h, struct edge_info *e)
 	size_t n = 0;
 	struct list words;
 	struct str member;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	for (size_t at = 0; n < OBS_TIERS_MAX && headers_next_member(h, "x-hw", &at, &member);) {
 		if (!hop_parse(member, &hop))
 			continue;

@@ -8,7 +8,7 @@ static const struct mark marks[] = { MARK("via", "varnish"), MARK("server", "^Va
 static void varnish_read(const struct headers *h, struct edge_info *e)
 {
 	struct list words;
-	list_read(h, "x-cache", ENCLOSING_QUOTES, &words);
+	list_read(h, "x-cache", ENCLOSING_ALL, &words);
 	pop_set(e, wikimedia_pop(h), "x-cache");
 	if (x_cache_is_squids(h, &words) && x_varnish_read(h, e))
 		return; /* Squid is behind it */
