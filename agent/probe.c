@@ -1,5 +1,6 @@
 /* probe.c - `tidemark-agent probe URL...`: fetches once, as the agent would, and prints what it saw. */
 #include <getopt.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 #include "base/printable.h"
 #include "base/units.h"
 
-#define PROBE_URLS_MAX 64
-#define OUT_BYTES_MAX  (16 * 1024 * 1024)
+#define PROBE_URLS_MAX    64
+#define PROBE_RESULTS_MAX (PROBE_URLS_MAX * ADDRESSES_FOUND_MAX)
+#define OUT_BYTES_MAX     (16 * 1024 * 1024)
 
 static const char usage[] =
 	"usage: tidemark-agent probe [OPTION]... URL...\n"
@@ -31,6 +33,7 @@ static const char usage[] =
 	"  --connect-to HOST:PORT connect here instead, with the URL's name in Host and\n"
 	"                         SNI: past the CDN, or to one edge\n"
 	"  --address IP           this edge and no other, on the URL's port\n"
+	"  --resolve-all          every address the name has, each by itself, a line each\n"
 	"  --timeout TIME         for the whole fetch (default 10s)\n"
 	"  --redirects N          follow up to N on the same host (default 0)\n"
 	"  --ca FILE              trust these certificates instead of the system's\n"
@@ -52,13 +55,14 @@ struct probe {
 	struct assign_header headers[ASSIGN_HEADERS_MAX];
 	const char *ca_file;
 	uint32_t timeout_ms;
-	bool asked, public_only, json;
+	bool asked, public_only, json, resolve_all;
 	size_t left;
 };
 
 struct result { /* of one URL */
 	struct probe *p;
 	const char *url;
+	char address[ADDRESS_TEXT_MAX]; /* of --resolve-all; else empty */
 	struct buf out;
 	bool failed;
 };
@@ -195,6 +199,25 @@ static void text_render(struct result *r, const struct answer *a)
 	buf_addf(out, "\n");
 }
 
+/* One line: of many addresses the odd one out is what is looked for. */
+static void line_render(struct result *r, const struct answer *a)
+{
+	struct buf *out = &r->out;
+	buf_addf(out, "%-39s  ", r->address);
+	buf_add_printable(out, a->version.n > 0 ? a->version : STR("none"));
+	buf_addf(out, "  ");
+	buf_add_printable(out, a->edge.n > 0 ? a->edge : STR("-"));
+	if (a->obs.n_tiers > 0)
+		buf_addf(out, "  %s", cache_status_name((enum cache_status)a->obs.tiers[0]));
+	if (a->obs.age_s != OBS_AGE_NONE)
+		buf_addf(out, "  age %" PRId32 "s", a->obs.age_s);
+	if (a->obs.fail != FAIL_OK) {
+		buf_addf(out, "  %s: ", obs_fail_name((enum obs_fail)a->obs.fail));
+		buf_add_printable(out, str_of(a->why.text));
+	}
+	buf_addf(out, "\n");
+}
+
 static void json_number(struct buf *out, const char *key, int64_t v, bool known)
 {
 	buf_add_key(out, key);
@@ -287,6 +310,8 @@ static void on_done(void *arg, void *user, const struct answer *a)
 	r->failed = a->obs.fail != FAIL_OK && (a->obs.fail != FAIL_NO_VERSION || p->asked);
 	if (p->json)
 		json_render(r, a);
+	else if (r->address[0])
+		line_render(r, a);
 	else
 		text_render(r, a);
 	p->left--;
@@ -303,6 +328,7 @@ enum {
 	OPT_SHA256,
 	OPT_CONNECT_TO,
 	OPT_ADDRESS,
+	OPT_RESOLVE_ALL,
 	OPT_TIMEOUT,
 	OPT_REDIRECTS,
 	OPT_CA,
@@ -322,6 +348,7 @@ static const struct option options[] = {
 	{ "sha256", no_argument, NULL, OPT_SHA256 },
 	{ "connect-to", required_argument, NULL, OPT_CONNECT_TO },
 	{ "address", required_argument, NULL, OPT_ADDRESS },
+	{ "resolve-all", no_argument, NULL, OPT_RESOLVE_ALL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "redirects", required_argument, NULL, OPT_REDIRECTS },
 	{ "ca", required_argument, NULL, OPT_CA },
@@ -398,6 +425,9 @@ static int option_take(struct probe *p, int opt, struct err *err)
 	case OPT_ADDRESS:
 		p->endpoint.address = str_of(optarg);
 		return 0;
+	case OPT_RESOLVE_ALL:
+		p->resolve_all = true;
+		return 0;
 	case OPT_TIMEOUT:
 		return timeout_option(p, optarg, err);
 	case OPT_REDIRECTS:
@@ -453,6 +483,8 @@ static int options_read(struct probe *p, int argc, char **argv)
 	}
 	if (rc == 0 && p->endpoint.address.n > 0 && p->endpoint.connect_to.n > 0)
 		rc = err_set(&err, ERR_SYNTAX, "--address and --connect-to: want one of them");
+	if (rc == 0 && p->resolve_all && (p->endpoint.address.n > 0 || p->endpoint.connect_to.n > 0))
+		rc = err_set(&err, ERR_SYNTAX, "--resolve-all with a place to connect to: want one of them");
 	if (rc == 0 && optind == argc)
 		rc = err_set(&err, ERR_SYNTAX, "no URL; see tidemark-agent probe --help");
 	if (rc == 0 && argc - optind > PROBE_URLS_MAX)
@@ -463,6 +495,49 @@ static int options_read(struct probe *p, int argc, char **argv)
 	return rc < 0 ? 3 : 0;
 }
 
+/* Of the URL's name; none when that is an address, or does not resolve: the fetch says so. */
+static void addresses_of(
+	const struct probe *p, const char *url, const struct netpolicy *policy, struct addresses *ret)
+{
+	struct assign_endpoint e = p->endpoint;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+	struct target *t;
+	char ip[ADDRESS_TEXT_MAX];
+	ret->n = 0;
+	e.url = str_of(url);
+	if (target_new(&e, p->timeout_ms, policy, AGENT_USER_AGENT, &t, NULL) < 0)
+		return;
+	if (t->named && getaddrinfo(t->connect_host, NULL, &hints, &found) == 0)
+		for (const struct addrinfo *a = found; a; a = a->ai_next)
+			if (getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST) ==
+					0 &&
+				address_is_version(ip, e.ip_version))
+				addresses_add(ret, ip);
+	target_unref(t);
+	if (found)
+		freeaddrinfo(found);
+}
+
+/* For each URL, or each address of it. Returns how many. */
+static size_t results_make(
+	struct probe *p, char **urls, size_t n_urls, const struct netpolicy *policy, struct result *results)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_urls; i++) {
+		struct addresses at = { .n = 0 };
+		if (p->resolve_all)
+			addresses_of(p, urls[i], policy, &at);
+		for (size_t k = 0; k < MAX(at.n, (size_t)1); k++) {
+			struct result *r = &results[n++];
+			*r = (struct result){ .p = p, .url = urls[i] };
+			if (at.n > 0)
+				(void)snprintf(r->address, sizeof(r->address), "%s", at.ip[k]);
+			buf_init(&r->out, OUT_BYTES_MAX);
+		}
+	}
+	return n;
+}
+
 static int start_all(
 	struct probe *p, struct fetch *f, const struct netpolicy *policy, struct result *results, size_t n)
 {
@@ -470,6 +545,8 @@ static int start_all(
 		struct target *t;
 		struct err err;
 		p->endpoint.url = str_of(results[i].url);
+		if (p->resolve_all)
+			p->endpoint.address = str_of(results[i].address);
 		if (target_new(&p->endpoint, p->timeout_ms, policy, AGENT_USER_AGENT, &t, &err) < 0) {
 			fprintf(stderr, "tidemark-agent probe: %s%s\n", err.text,
 				strstr(results[i].url, "://") ? "" : " (did you mean https://...?)");
@@ -484,24 +561,20 @@ static int start_all(
 
 int probe_main(int argc, char **argv)
 {
-	static struct result results[PROBE_URLS_MAX];
+	static struct result results[PROBE_RESULTS_MAX];
 	struct probe p;
 	struct netpolicy *policy = NULL;
 	struct fetch *f = NULL;
 	struct err err;
 	int status = options_read(&p, argc, argv);
-	size_t n = status == 0 ? (size_t)(argc - optind) : 0;
 	if (status > 0)
 		return status - 1;
 	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < n; i++) {
-		results[i] = (struct result){ .p = &p, .url = argv[optind + (int)i] };
-		buf_init(&results[i].out, OUT_BYTES_MAX);
-	}
 	if (p.public_only)
 		INVARIANT(netpolicy_new(NULL, 0, NULL, 0, &policy, &err) == 0);
 	else
 		policy = netpolicy_new_open();
+	size_t n = results_make(&p, argv + optind, (size_t)(argc - optind), policy, results);
 	struct fetch_conf conf = { .policy = policy, .ca_file = p.ca_file, .done = on_done, .arg = &p };
 	if (fetch_new(&conf, &f, &err) < 0) {
 		fprintf(stderr, "tidemark-agent probe: %s\n", err.text);

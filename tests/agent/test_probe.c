@@ -163,7 +163,10 @@ static void usage_says_what_is_wrong(void **state)
 		{ "an expression that does not compile", { "--regex", "(", "/version" }, "at byte 2" },
 		{ "a pin without a port", { "--connect-to", "127.0.0.1", "/version" }, "HOST:PORT" },
 		{ "an address that is a name", { "--address", "localhost", "/version" }, "IPv4 or IPv6" },
-		{ "two places at once", { "--address", "::1", "--connect-to", "o:1", "/version" }, "one of them" },
+		{ "all addresses and one of them", { "--resolve-all", "--address", "::1", "/version" },
+			"one of them" },
+		{ "two places at once", { "--address", "::1", "--connect-to", "o:1", "/version" },
+			"one of them" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int status = run(cases[i].args, out, sizeof(out), err, sizeof(err));
@@ -198,6 +201,20 @@ static void the_request_it_sends(void **state)
 	assert_has(got, "User-Agent: " AGENT_USER_AGENT "\r\n");
 }
 
+static void every_address_has_a_line(void **state)
+{
+	char url[64];
+	(void)snprintf(url, sizeof(url), "http://localhost:%d/version", http_fake_port(server));
+	assert_int_equal(RUN("-4", "--resolve-all", url), 0);
+	assert_has(out, "127.0.0.1 ");
+	assert_has(out, "  v7  cloudfront:FRA56-P3  hit  age 3700s\n");
+	assert_true(strchr(out, '\n') == out + strlen(out) - 1); /* one address, one line */
+	assert_int_equal(RUN("-o", "json", "-4", "--resolve-all", url), 0);
+	assert_has(out, "\"ip\":\"127.0.0.1\"");
+	assert_int_equal(RUN("--resolve-all", "http://nowhere.invalid/"), 1);
+	assert_has(out, "error    dns: ");
+}
+
 static int setup(void **state)
 {
 	server = http_fake_start(answer);
@@ -220,6 +237,7 @@ int main(void)
 		cmocka_unit_test(usage_says_what_is_wrong),
 		cmocka_unit_test(hostile_text_does_not_reach_the_terminal),
 		cmocka_unit_test(the_request_it_sends),
+		cmocka_unit_test(every_address_has_a_line),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
