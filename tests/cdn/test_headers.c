@@ -167,6 +167,28 @@ static void test_lists_keep_the_nearest_members(void **state)
 	buf_fini(&text);
 }
 
+/* The index counts lines in a byte: what stands at its end, and past it, is found all the same. */
+static void test_look_ups_in_many_lines(void **state)
+{
+	(void)state;
+	static const size_t counts[] = { 1, 255, 256, 257, 400 };
+	struct header room[400];
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		struct headers h = { .h = room, .n = counts[i], .received_at_us = TIME_NONE };
+		struct str value;
+		for (size_t k = 0; k < h.n; k++)
+			room[k] = (struct header){ STR("x-filler"), STR("0") };
+		room[0] = (struct header){ STR("Age"), STR("1") };
+		room[h.n - 1] = (struct header){ STR("Age"), STR("2") };
+		headers_index(&h);
+		assert_true(headers_get_last(&h, "age", &value));
+		assert_true(str_is(value, "2"));
+		assert_true(headers_get(&h, "age", &value));
+		assert_true(str_is(value, h.n > 1 ? "1" : "2"));
+		assert_false(headers_get(&h, "via", &value));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_lookup_is_by_name_in_any_case),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_lists_keep_the_nearest_members),
+		cmocka_unit_test(test_look_ups_in_many_lines),
 	};
 	return cmocka_run_group_tests_name("headers", tests, NULL, NULL);
 }
