@@ -136,6 +136,24 @@ static void run_until_killed(struct fixture *f, atomic_bool *acked)
 	writer_close(w);
 }
 
+static int64_t count_acked(const atomic_bool *acked)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < KILL_BATCHES; i++)
+		n += atomic_load(&acked[i]);
+	return n;
+}
+
+/* Somewhere in this round's share of what is left; the machine may be fast or slow. */
+static void wait_for_acked(const atomic_bool *acked, int64_t before, int round)
+{
+	int64_t share = (KILL_BATCHES - before) / (KILL_ROUNDS + 1 - round);
+	int64_t wanted = before + (int64_t)(random_u64() % (uint64_t)(share + 1));
+	int64_t until_us = clock_boot_us() + 20 * US_PER_S;
+	while (count_acked(acked) < wanted && clock_boot_us() < until_us)
+		pause_ms(1);
+}
+
 static void test_killed_again_and_again_nothing_acknowledged_is_lost_or_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -143,6 +161,7 @@ static void test_killed_again_and_again_nothing_acknowledged_is_lost_or_twice(vo
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(acked != MAP_FAILED);
 	size_t n_killed = 0;
+	int64_t n_acked = 0;
 	for (int round = 0; round <= KILL_ROUNDS; round++) {
 		pid_t pid = fork();
 		if (pid == 0) {
@@ -151,7 +170,7 @@ static void test_killed_again_and_again_nothing_acknowledged_is_lost_or_twice(vo
 			_exit(0);
 		}
 		if (round < KILL_ROUNDS) {
-			pause_ms(20 + (int)(random_u64() % 100)); /* any moment will do */
+			wait_for_acked(acked, n_acked, round);
 			(void)kill(pid, SIGKILL);
 		}
 		int status;
@@ -159,9 +178,7 @@ static void test_killed_again_and_again_nothing_acknowledged_is_lost_or_twice(vo
 		n_killed += WIFSIGNALED(status);
 		if (round == KILL_ROUNDS && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
 			fail_msg("the last one ended with %d", status);
-		int64_t n_acked = 0;
-		for (size_t i = 0; i < KILL_BATCHES; i++)
-			n_acked += atomic_load(&acked[i]);
+		n_acked = count_acked(acked);
 		int64_t n_stored = access(f->path, F_OK) == 0 && n_acked > 0 ? stored(f, "batches") : 0;
 		if (n_stored < n_acked)
 			fail_msg("round %d: %" PRId64 " acknowledged, %" PRId64 " stored", round, n_acked,
