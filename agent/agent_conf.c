@@ -1,7 +1,6 @@
 #include "agent/agent_conf.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,14 +147,6 @@ static bool is_host_glob(struct str s)
 	return s.n > 0;
 }
 
-static bool is_variable(struct str s)
-{
-	bool good = s.n > 0 && s.n <= OBS_NAME_MAX && !isdigit((unsigned char)s.p[0]);
-	for (size_t i = 0; good && i < s.n; i++)
-		good = isalnum((unsigned char)s.p[i]) || s.p[i] == '_';
-	return good;
-}
-
 static bool is_route(struct str s)
 {
 	struct netpolicy *p = netpolicy_new_open();
@@ -298,7 +289,7 @@ static int finish(struct conf *file, struct agent_conf **ret, struct err *err)
 			"a host name like api.example.com or *.example.com", &c->allow_hosts,
 			&c->n_allow_hosts, err);
 	if (rc == 0)
-		rc = read_list(c, c->env_node, is_variable, "the name of a variable like SHOP_KEY",
+		rc = read_list(c, c->env_node, name_is_variable, "the name of a variable like SHOP_KEY",
 			&c->allow_env, &c->n_allow_env, err);
 	if (rc == 0)
 		rc = read_list(c, c->routes_node, is_route,

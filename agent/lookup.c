@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 struct job {
 	struct lookups *of;
@@ -109,22 +110,12 @@ int lookups_fd(const struct lookups *l)
 bool lookups_start(struct lookups *l, const char *name)
 {
 	struct job *j = mem_new(sizeof(*j));
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
 	j->of = l;
 	j->name = mem_strdup(name);
 	(void)pthread_mutex_lock(&l->lock);
 	l->refs++;
 	(void)pthread_mutex_unlock(&l->lock);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-	int rc = pthread_create(&thread, &attr, job_main, j);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (rc == 0)
+	if (thread_start(job_main, j, NULL) == 0)
 		return true;
 	job_free(j);
 	unref(l);

@@ -163,13 +163,6 @@ static void stop(struct running *r)
 	free(r->assign_path);
 }
 
-static void log_warnings(const struct agent_conf *c)
-{
-	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
-		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
-}
-
 /* A file that is no good, or asks for what a running agent cannot do, changes nothing. */
 static int reload(struct running *r, struct err *err)
 {
@@ -205,7 +198,7 @@ static int reload(struct running *r, struct err *err)
 	struct spool_limits limits = limits_of(fresh);
 	spool_set_limits(r->shared.spool, &limits);
 	log_init("tidemark-agent", (enum log_level)fresh->log.level, (enum log_format)fresh->log.format);
-	log_warnings(fresh);
+	conf_warnings_log(fresh->file);
 	r->conf = fresh;
 	agent_conf_free(old);
 	return 0;
@@ -254,7 +247,7 @@ static int run(const char *path, struct agent_conf *conf)
 	signal(SIGALRM, on_stop_limit);
 	log_init("tidemark-agent", (enum log_level)conf->log.level, (enum log_format)conf->log.format);
 
-	log_warnings(conf);
+	conf_warnings_log(conf->file);
 	int rc = start(&r, &err);
 	if (rc < 0) {
 		log_error("start_failed", "err=\"%s\"", err.text);
@@ -292,9 +285,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (o.check) {
-		struct str rest = str_of(conf_warnings(conf->file));
-		for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
-			fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
+		conf_warnings_print(conf->file);
 		printf("%s: good\n", o.config);
 		agent_conf_free(conf);
 		return EXIT_SUCCESS;

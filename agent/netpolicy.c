@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/glob.h"
+
 struct network { /* all as IPv6, IPv4 mapped: one comparison for both */
 	unsigned char prefix[16];
 	int bits;
@@ -370,36 +372,13 @@ bool netpolicy_allows_address(const struct netpolicy *p, const struct sockaddr *
 	return why == NULL;
 }
 
-bool glob_matches(struct str glob, struct str text)
-{
-	size_t g = 0, t = 0, star = SIZE_MAX, resume = 0;
-	while (t < text.n) {
-		if (g < glob.n && glob.p[g] == '*') {
-			star = g++;
-			resume = t;
-		} else if (g < glob.n &&
-			   str_eq_nocase((struct str){ glob.p + g, 1 }, (struct str){ text.p + t, 1 })) {
-			g++, t++;
-		} else if (star !=
-			   SIZE_MAX) { /* let the last star take one more: never more than n*m steps */
-			g = star + 1;
-			t = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (g < glob.n && glob.p[g] == '*')
-		g++;
-	return g == glob.n;
-}
-
 bool netpolicy_allows_host(const struct netpolicy *p, struct str host)
 {
 	host = host_plain(host);
 	if (host.n == 0)
 		return false;
 	for (size_t i = 0; i < p->n_hosts; i++)
-		if (glob_matches(host_plain(str_of(p->hosts[i])), host))
+		if (glob_matches(host_plain(str_of(p->hosts[i])), host, true))
 			return true;
 	return p->n_hosts == 0;
 }

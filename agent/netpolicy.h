@@ -49,9 +49,6 @@ bool netpolicy_allows_ip(const struct netpolicy *p, struct str ip, const char **
 /* Where an endpoint says to connect instead ("host:port"): a host that is allowed by name, or an address that
  * allow_networks lists. With no allow_hosts any is, and the address is still judged when it connects. */
 bool netpolicy_allows_pin(const struct netpolicy *p, struct str host);
-
-/* ASCII case is ignored, '*' matches any run, also an empty one. */
-bool glob_matches(struct str glob, struct str text);
 bool host_is_ip(struct str host);         /* IPv4 or IPv6 literal, with or without [] */
 bool ip_same(struct str a, struct str b); /* one address, however written; false when either is none */
 

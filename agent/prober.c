@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,6 +11,7 @@
 #include "agent/plan.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define REPLAN_US (200 * US_PER_MS)
 
@@ -397,14 +397,9 @@ static void prober_free(struct prober *p)
 	free(p);
 }
 
-/* Signals are main's: the new thread, and those libcurl starts from it, hear none. */
-static int thread_start(struct prober *p, struct err *err)
+static int fetch_thread_start(struct prober *p, struct err *err)
 {
-	sigset_t all, before;
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&p->thread, NULL, prober_thread, p);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int rc = thread_start(prober_thread, p, &p->thread);
 	return rc == 0 ? 0 : err_set(err, ERR_IO, "no thread to fetch with: %s", strerror(rc));
 }
 
@@ -435,7 +430,7 @@ int prober_start(struct agent_shared *shared, struct prober **ret, struct err *e
 	if (rc == 0)
 		rc = fetch_watch(p->fetch, assign_box_fd(shared->assignments), on_assignments, p, err);
 	if (rc == 0)
-		rc = thread_start(p, err);
+		rc = fetch_thread_start(p, err);
 	if (rc < 0) {
 		prober_free(p);
 		return rc;

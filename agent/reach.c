@@ -8,8 +8,6 @@
 #include <mbedtls/ssl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 
 #include "agent/net.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 #define GREETING_US (3 * US_PER_S)
 
@@ -391,20 +390,10 @@ static void *job_main(void *arg)
 struct reach_job *reach_start(const struct agent_conf *conf, int wake_fd)
 {
 	struct reach_job *job = mem_new(sizeof(*job));
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, before;
 	route_init(&job->route, conf);
 	job->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 0);
 	atomic_store(&job->refs, 2);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are main's */
-	int rc = job->wake_fd < 0 ? errno : pthread_create(&thread, &attr, job_main, job);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (rc == 0)
+	if (job->wake_fd >= 0 && thread_start(job_main, job, NULL) == 0)
 		return job;
 	job_unref(job);
 	job_unref(job);

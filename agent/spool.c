@@ -166,13 +166,7 @@ static void write_once(struct spool *sp)
 
 static void wait_until(struct spool *sp, int64_t boot_us)
 {
-	struct timespec now, at;
-	int64_t wait_us = MAX(boot_us - clock_boot_us(), 0);
-	wait_us = MIN(wait_us, 60 * US_PER_S);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t ns = now.tv_nsec + (wait_us % US_PER_S) * 1000;
-	at.tv_sec = now.tv_sec + (time_t)(wait_us / US_PER_S) + (time_t)(ns / 1000000000);
-	at.tv_nsec = (long)(ns % 1000000000);
+	struct timespec at = clock_deadline(MIN(boot_us - clock_boot_us(), 60 * US_PER_S));
 	pthread_cond_timedwait(&sp->changed, &sp->lock, &at);
 }
 

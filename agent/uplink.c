@@ -517,20 +517,9 @@ static void wake_up(struct uplink *u)
 	(void)n; /* full means that it is readable already */
 }
 
-static struct timespec in_time(int64_t timeout_us)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (time_t)(timeout_us / US_PER_S);
-	at.tv_nsec += (long)(timeout_us % US_PER_S * 1000);
-	if (at.tv_nsec >= 1000000000)
-		at.tv_sec++, at.tv_nsec -= 1000000000;
-	return at;
-}
-
 bool uplink_drain(struct uplink *u, int64_t timeout_us)
 {
-	struct timespec at = in_time(timeout_us);
+	struct timespec at = clock_deadline(timeout_us);
 	pthread_mutex_lock(&u->lock);
 	u->drain_asked = true;
 	wake_up(u);
@@ -544,7 +533,7 @@ bool uplink_drain(struct uplink *u, int64_t timeout_us)
 
 bool uplink_leave(struct uplink *u, int64_t timeout_us)
 {
-	struct timespec at = in_time(timeout_us);
+	struct timespec at = clock_deadline(timeout_us);
 	pthread_mutex_lock(&u->lock);
 	u->leave_asked = true;
 	wake_up(u);

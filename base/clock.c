@@ -88,3 +88,13 @@ void clock_test_clear(void)
 {
 	atomic_store(&test_on, false);
 }
+
+struct timespec clock_deadline(int64_t us)
+{
+	struct timespec at;
+	(void)clock_gettime(CLOCK_MONOTONIC, &at); /* cannot fail for this clock */
+	int64_t ns = at.tv_nsec + MAX(us, 0) % US_PER_S * 1000;
+	at.tv_sec += MIN(MAX(us, 0), US_PER_DAY) / US_PER_S + ns / 1000000000;
+	at.tv_nsec = ns % 1000000000;
+	return at;
+}

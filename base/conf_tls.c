@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/conf_node.h"
+#include "base/log.h"
 #include "base/pem.h"
 
 static const struct conf_node *place_of(const struct conf_node *map, const char *key)
@@ -29,6 +30,20 @@ static void warn(struct conf *c, const struct conf_node *n, const char *sentence
 const char *conf_warnings(const struct conf *c)
 {
 	return c->warnings ? c->warnings : "";
+}
+
+void conf_warnings_log(const struct conf *c)
+{
+	struct str rest = str_of(conf_warnings(c));
+	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
+		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
+}
+
+void conf_warnings_print(const struct conf *c)
+{
+	struct str rest = str_of(conf_warnings(c));
+	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
+		fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
 }
 
 static int certs_check(

@@ -39,20 +39,6 @@ void hub_kick(struct hub *h)
 	pthread_mutex_unlock(&h->lock);
 }
 
-struct timespec deadline_in(int64_t us)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	us = MIN(us, US_PER_DAY);
-	at.tv_sec += us / US_PER_S;
-	at.tv_nsec += us % US_PER_S * 1000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 /* -- what recv and the writer ask -- */
 
 static void assign(
@@ -214,7 +200,7 @@ static void *jobs_main(void *arg)
 			writer_wake(h->writer);
 		}
 		int64_t wait_us = MAX(recv_tick(h->recv) - now_us, US_PER_MS);
-		struct timespec at = deadline_in(MIN(wait_us, TICK_US));
+		struct timespec at = clock_deadline(MIN(wait_us, TICK_US));
 		pthread_mutex_lock(&h->lock);
 		while (!h->kicked && !h->stopping && pthread_cond_timedwait(&h->wake, &h->lock, &at) == 0)
 			;

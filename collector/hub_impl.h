@@ -41,8 +41,7 @@ struct hub {
 	bool absent_forgotten;
 };
 
-void hub_fleet_changed(void *hub);       /* an agent came, left or changed; any thread, does not wait */
-void hub_kick(struct hub *h);            /* jobs has something to look at */
-struct timespec deadline_in(int64_t us); /* on CLOCK_MONOTONIC */
+void hub_fleet_changed(void *hub); /* an agent came, left or changed; any thread, does not wait */
+void hub_kick(struct hub *h);      /* jobs has something to look at */
 
 #endif

@@ -61,7 +61,7 @@ static void waiting_done(struct work *work, int rc, bool duplicate, const struct
 /* Takes w. */
 static int submit(struct hub *h, struct waiting *w, int64_t timeout_us, struct err *err)
 {
-	struct timespec until = deadline_in(timeout_us);
+	struct timespec until = clock_deadline(timeout_us);
 	w->work.at_once = true;
 	w->work.done = waiting_done;
 	w->refs = 2;

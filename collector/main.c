@@ -107,19 +107,12 @@ static struct http_options http_options_of(const struct collector_conf *c)
 	};
 }
 
-static void log_warnings(const struct collector_conf *c)
-{
-	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
-		log_warn("conf_warning", "says=\"%.*s\"", STR_ARG(line));
-}
-
 static void on_reload(void *ctx, const struct collector_conf *c)
 {
 	struct running *r = ctx;
 	struct http_options o = http_options_of(c);
 	log_init(PROGRAM, (enum log_level)c->log_level, (enum log_format)c->log_format);
-	log_warnings(c);
+	conf_warnings_log(c->file);
 	http_set_options(r->http, &o);
 }
 
@@ -179,13 +172,6 @@ static int run(struct collector_conf *c)
 	return status;
 }
 
-static void print_warnings(const struct collector_conf *c)
-{
-	struct str rest = str_of(conf_warnings(c->file));
-	for (struct str line; rest.n && str_cut(&rest, '\n', &line);)
-		fprintf(stderr, "warning: %.*s\n", STR_ARG(line));
-}
-
 int main(int argc, char **argv)
 {
 	struct options o = { .config = DEFAULT_CONFIG };
@@ -211,11 +197,11 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	if (o.check) {
-		print_warnings(c);
+		conf_warnings_print(c->file);
 		printf("%s: fine, %zu service%s\n", o.config, c->n_services, c->n_services == 1 ? "" : "s");
 	} else {
 		log_init(PROGRAM, (enum log_level)c->log_level, (enum log_format)c->log_format);
-		log_warnings(c);
+		conf_warnings_log(c->file);
 		status = run(c);
 	}
 	collector_conf_unref(c);

@@ -286,13 +286,10 @@ static int header_ref_read(
 	int rc = conf_read(c->file, n, header_fields, ret, err);
 	if (rc < 0)
 		return rc;
-	struct str name = str_of(ret->agent_env);
-	bool good = name.n > 0 && name.n <= OBS_NAME_MAX && !isdigit((unsigned char)name.p[0]);
-	for (size_t i = 0; i < name.n; i++)
-		good = good && (isalnum((unsigned char)name.p[i]) || name.p[i] == '_');
-	return good ? 0
-		    : conf_error(c->file, n, err, ERR_SYNTAX,
-			      "want {agent_env: NAME}, a variable of the agents' environment");
+	return name_is_variable(str_of(ret->agent_env))
+		       ? 0
+		       : conf_error(c->file, n, err, ERR_SYNTAX,
+				 "want {agent_env: NAME}, a variable of the agents' environment");
 }
 
 int headers_read(

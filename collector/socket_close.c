@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -30,15 +29,8 @@ struct socket_close *socket_close_begin(nng_socket s)
 
 bool socket_close_end(struct socket_close *c, int64_t wait_us)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_us / US_PER_S;
-	until.tv_nsec += wait_us % US_PER_S * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	int rc = pthread_timedjoin_np(c->thread, NULL, &until);
+	struct timespec until = clock_deadline(wait_us);
+	int rc = pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &until);
 	INVARIANT(rc == 0 || rc == ETIMEDOUT);
 	if (rc == ETIMEDOUT)
 		INVARIANT(pthread_detach(c->thread) == 0);

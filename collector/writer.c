@@ -144,18 +144,11 @@ static void wait_for_work(struct writer *w)
 	int64_t boot_us = clock_boot_us(), until_us = next_moment(w, boot_us);
 	pthread_mutex_lock(&w->lock);
 	while (!is_ripe(w, boot_us) && boot_us < until_us) {
-		struct timespec at;
 		int64_t left_us = until_us - boot_us;
 		if (w->queue.n > 0)
 			left_us = MIN(left_us, w->group_began_us + WRITER_PACE_US - boot_us);
 		left_us = MIN(left_us, US_PER_H);
-		clock_gettime(CLOCK_MONOTONIC, &at);
-		at.tv_sec += left_us / US_PER_S;
-		at.tv_nsec += left_us % US_PER_S * 1000;
-		if (at.tv_nsec >= 1000000000) {
-			at.tv_sec++;
-			at.tv_nsec -= 1000000000;
-		}
+		struct timespec at = clock_deadline(left_us);
 		pthread_cond_timedwait(&w->wake, &w->lock, &at);
 		boot_us = clock_boot_us();
 	}

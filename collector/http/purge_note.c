@@ -1,6 +1,7 @@
 /* purge_note.c - see purge_note.h */
 #include "collector/http/purge_note.h"
 
+#include "base/glob.h"
 #include "collector/engine/view.h"
 
 #define SERVICES_MAX  (64 * 1024 * 1024)
@@ -13,28 +14,14 @@ static struct str text_of(const json_t *v)
 	return json_is_string(v) ? (struct str){ json_string_value(v), json_string_length(v) } : STR_NONE;
 }
 
+/* Once the budget is used up everything meets: no warning is better than a slow answer. */
 static bool glob_meets(struct str glob, struct str text, size_t *budget)
 {
-	size_t g = 0, t = 0, star = SIZE_MAX, from = 0;
-	while (t < text.n) {
-		if (*budget == 0)
-			return true;
-		--*budget;
-		if (g < glob.n && glob.p[g] == '*') {
-			star = g++;
-			from = t;
-		} else if (g < glob.n && glob.p[g] == text.p[t]) {
-			g++, t++;
-		} else if (star != SIZE_MAX) { /* the last '*' takes one more */
-			g = star + 1;
-			t = ++from;
-		} else {
-			return false;
-		}
-	}
-	while (g < glob.n && glob.p[g] == '*')
-		g++;
-	return g == glob.n;
+	size_t most = glob.n * text.n + 1;
+	if (most > *budget)
+		return true;
+	*budget -= most;
+	return glob_matches(glob, text, false);
 }
 
 bool purge_pattern_meets(struct str pattern, struct str url, size_t *budget)

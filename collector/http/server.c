@@ -227,11 +227,7 @@ static int64_t tick_us(const struct http_limits *l)
 
 static void sleep_until_signal(struct http *h, int64_t us)
 {
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	int64_t ns = ts.tv_nsec + us % US_PER_S * 1000;
-	ts.tv_sec += us / US_PER_S + ns / 1000000000;
-	ts.tv_nsec = ns % 1000000000;
+	struct timespec ts = clock_deadline(us);
 	pthread_mutex_lock(&h->timer_lock);
 	if (!h->timer_stop)
 		pthread_cond_timedwait(&h->timer_wake, &h->timer_lock, &ts);

@@ -34,30 +34,27 @@ static bool answer(struct http_fake_conn *c, const char *path, const char *reque
 	return http_fake_say(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 }
 
-/* Runs it as a process of its own; an argument that begins with a slash is a path of the server. Returns the
- * exit status. */
+/* Runs the program; an argument that begins with a slash is a path of the server. Returns the exit status.
+ * The server's threads run while this forks, so the child may do nothing but become the program. */
 static int run(const char *const *args, char *out, size_t n_out, char *err, size_t n_err)
 {
-	char *argv[16] = { (char *)(uintptr_t) "probe" }, url[16][128];
-	int argc = 1, status;
+	char *argv[16] = { (char *)(uintptr_t)TIDEMARK_AGENT, (char *)(uintptr_t) "probe" }, url[16][128];
+	int status;
 	FILE *o = tmpfile(), *e = tmpfile();
 	assert_true(o != NULL && e != NULL);
-	for (; args[argc - 1]; argc++) {
-		const char *a = args[argc - 1];
-		bool ours = a[0] == '/';
-		(void)snprintf(url[argc], sizeof(url[argc]), "http://127.0.0.1:%d%s", http_fake_port(server),
-			ours ? a : "");
-		argv[argc] = ours ? url[argc] : (char *)(uintptr_t)a;
+	for (size_t i = 0; args[i]; i++) {
+		bool ours = args[i][0] == '/';
+		(void)snprintf(url[i], sizeof(url[i]), "http://127.0.0.1:%d%s", http_fake_port(server),
+			ours ? args[i] : "");
+		argv[i + 2] = ours ? url[i] : (char *)(uintptr_t)args[i];
 	}
-	(void)fflush(NULL);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)dup2(fileno(o), STDOUT_FILENO);
 		(void)dup2(fileno(e), STDERR_FILENO);
-		status = probe_main(argc, argv);
-		(void)fflush(NULL);
-		_exit(status);
+		execv(TIDEMARK_AGENT, argv);
+		_exit(127);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	rewind(o);

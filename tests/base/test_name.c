@@ -37,8 +37,28 @@ static void names(void **state)
 	assert_false(name_is_fine((struct str){ "a\0b", 3 }));
 }
 
+static void variables(void **state)
+{
+	static const struct {
+		const char *says, *name;
+		bool fine;
+	} cases[] = {
+		{ "as a shell writes them", "POP_1", true },
+		{ "small letters", "pop", true },
+		{ "an underscore first", "_POP", true },
+		{ "a digit first", "1POP", false },
+		{ "nothing", "", false },
+		{ "a dash", "MY-POP", false },
+		{ "with its value", "POP=1", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (name_is_variable(str_of(cases[i].name)) != cases[i].fine)
+			fail_msg("%s: '%s'", cases[i].says, cases[i].name);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(names) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(variables) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,7 @@ static const struct story stories[] = {
 		"0s deploy v2 live=0s value=w:same\n1s expect deploy v2 version_unchanged=false "
 		"advisories.0.code=version_unchanged\n"
 		"900s expect reason v2 nothing\n" },
-	{ "a live deploy is not put off: that is refused; a clock a little ahead is taken for now, and "
+	{ "a live deploy is not put off: that is refused; a clock a little ahead means the present, and "
 	  "flagged",
 		SHOP "0s deploy v2 live=0s\n10s live v2 at=41s refused=nonsense\n"
 		     "10s expect deploy v2 live_at=2026-03-01T10:00:00Z advisories=[]\n"
