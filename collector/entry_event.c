@@ -4,8 +4,6 @@
 
 #include "collector/entry_impl.h"
 
-#define TEXT_MAX 4096 /* a url, a pattern, a reason */
-
 struct entry_reader *entry_reader_new(void)
 {
 	struct entry_reader *r = mem_new(sizeof(*r));
@@ -102,6 +100,12 @@ static void read_endpoint(struct fields *f, json_t *member, size_t index, struct
 	field_word(&in, "match", match_names, ARRAY_LEN(match_names), &match);
 	ep->match = match ? MATCH_PREFIX : MATCH_EXACT;
 	field_bool(&in, "learned", &ep->learned);
+	struct fields cdn;
+	if (field_object(&in, "cdn", &cdn)) {
+		field_str(&cdn, "vendor", OBS_NAME_MAX, &ep->cdn_vendor);
+		field_str(&cdn, "zone", OBS_NAME_MAX, &ep->cdn_zone);
+		fields_end(&cdn);
+	}
 	fields_end(&in);
 }
 
@@ -329,101 +333,6 @@ static void read_clock(struct fields *f, struct event *ev)
 	ev->kind = EV_CLOCK;
 }
 
-/* -- inner layers: checked, and kept as told -- */
-
-static void inner_start(struct fields *f, struct event *ev, const char *type)
-{
-	struct str ignored = STR_NONE;
-	ev->kind = EV_INNER;
-	ev->inner = (struct ev_inner){ .type = str_of(type) };
-	field_required(f, "service");
-	field_str(f, "service", OBS_NAME_MAX, &ev->inner.service);
-	field_str(f, "source", TEXT_MAX, &ignored);
-	field_str(f, "resource", TEXT_MAX, &ignored);
-}
-
-/* What the journal's own bookkeeping added is taken out again, so that live and replay keep the same text. */
-static void inner_keep(struct fields *f, struct event *ev)
-{
-	static const char *const ours[] = { "position", "received_at" };
-	if (fields_failed(f))
-		return;
-	json_t *copy = json_copy(f->object);
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		(void)json_object_del(copy, ours[i]); /* absent is fine */
-	size_t n = json_dumpb(copy, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS);
-	char *text = entry_mem(f->r, n + 1, 1);
-	json_dumpb(copy, text, n, JSON_COMPACT | JSON_SORT_KEYS);
-	json_decref(copy);
-	ev->inner.json = (struct str){ text, n };
-}
-
-static void check_number(struct fields *f, const char *key)
-{
-	const json_t *v = field_get(f, key);
-	if (v != NULL && (!json_is_number(v) || json_number_value(v) < 0))
-		field_want(f, key, "a number, 0 or more", v);
-}
-
-/* A list of flat objects: these texts, these numbers, these switches. */
-struct inner_list {
-	const char *key, *texts[6], *numbers[3], *bools[3];
-};
-
-static void read_inner_list(struct fields *f, const struct inner_list *shape)
-{
-	if (!field_required(f, shape->key))
-		return;
-	const json_t *list = field_list(f, shape->key);
-	for (size_t i = 0; i < json_array_size(list) && !fields_failed(f); i++) {
-		struct fields in;
-		struct str text;
-		bool on;
-		if (!field_member(f, shape->key, json_array_get(list, i), i, &in))
-			return;
-		for (size_t k = 0; k < ARRAY_LEN(shape->texts) && shape->texts[k]; k++)
-			field_str(&in, shape->texts[k], TEXT_MAX, &text);
-		for (size_t k = 0; k < ARRAY_LEN(shape->numbers) && shape->numbers[k]; k++)
-			check_number(&in, shape->numbers[k]);
-		for (size_t k = 0; k < ARRAY_LEN(shape->bools) && shape->bools[k]; k++)
-			field_bool(&in, shape->bools[k], &on);
-		fields_end(&in);
-	}
-}
-
-static void read_mesh(struct fields *f, struct event *ev)
-{
-	static const struct inner_list routes = { "routes", { "subset", "version", "host" },
-		{ "weight", "ready" }, { NULL } };
-	inner_start(f, ev, "mesh");
-	read_inner_list(f, &routes);
-	inner_keep(f, ev);
-}
-
-static void read_rollout(struct fields *f, struct event *ev)
-{
-	static const char *const texts[] = { "controller", "phase", "reason", "message", "version",
-		"revision" };
-	struct str text = STR_NONE;
-	int64_t since;
-	inner_start(f, ev, "rollout");
-	field_required(f, "phase");
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		field_str(f, texts[i], TEXT_MAX, &text);
-	check_number(f, "weight");
-	field_time(f, "since", &since);
-	inner_keep(f, ev);
-}
-
-static void read_pods(struct fields *f, struct event *ev)
-{
-	static const struct inner_list pods = { "pods", { "name", "version", "digest", "subset", "node" },
-		{ NULL }, { "ready", "terminating" } };
-	inner_start(f, ev, "pods");
-	read_inner_list(f, &pods);
-	inner_keep(f, ev);
-}
-
 /* -- all of them -- */
 
 static void (*const readers[ENTRY_KIND_COUNT])(struct fields *f, struct event *ev) = {
@@ -433,9 +342,9 @@ static void (*const readers[ENTRY_KIND_COUNT])(struct fields *f, struct event *e
 	[ENTRY_PURGE] = read_purge,
 	[ENTRY_PURGE_PATCH] = read_purge_patch,
 	[ENTRY_AGENT] = read_agent,
-	[ENTRY_MESH] = read_mesh,
-	[ENTRY_ROLLOUT] = read_rollout,
-	[ENTRY_PODS] = read_pods,
+	[ENTRY_MESH] = entry_read_mesh,
+	[ENTRY_ROLLOUT] = entry_read_rollout,
+	[ENTRY_PODS] = entry_read_pods,
 	[ENTRY_COLLECTOR] = read_collector,
 	[ENTRY_CLOCK] = read_clock,
 	[ENTRY_OBSERVATION] = obs_read_fields,

@@ -88,6 +88,10 @@ void fields_end(struct fields *f); /* in a body, refuses what nobody asked for *
 /* The entry under r->root to an event; kind says which. body: as a request's. ev has its times already. */
 int entry_read_event(
 	struct entry_reader *r, enum entry_kind kind, bool body, struct event *ev, struct err *err);
+#define TEXT_MAX 4096 /* a url, a pattern, a reason */
+void entry_read_mesh(struct fields *f, struct event *ev);
+void entry_read_rollout(struct fields *f, struct event *ev);
+void entry_read_pods(struct fields *f, struct event *ev);
 void obs_read_fields(struct fields *f, struct event *ev);
 int entry_kind_of_root(struct entry_reader *r, enum entry_kind *ret, struct err *err);
 

@@ -40,6 +40,7 @@ struct trouble *cell_trouble(struct cell *c)
 			.broke_us = TIME_NONE,
 			.error_us = TIME_NONE,
 			.error_since_us = TIME_NONE,
+			.wrong.at_us = TIME_NONE,
 		};
 	}
 	return c->trouble;

@@ -1,7 +1,7 @@
 /* Deploys and their verdicts. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/why.h"
 
 #define X(id, name, says) name,
 static const char *const verdict_names[] = { VERDICTS(X) };
@@ -43,6 +43,20 @@ enum verdict verdict_after(enum verdict from, enum verdict_event on)
 	return from;
 }
 
+/* Kept: what explains it then stays said, also after the last cell came right. */
+static void deploy_note_cause(struct engine *e, struct service *s, struct deploy *d)
+{
+	struct why_view w;
+	struct why_deploy y;
+	service_order(e, s);
+	why_open(e, s, &w);
+	why_of_deploy(&w, &y);
+	why_close(&w);
+	d->cause = (uint8_t)y.cause;
+	d->n_not_fresh_then = y.not_fresh;
+	memcpy(d->causes, y.causes, sizeof(y.causes));
+}
+
 static void deploy_step(
 	struct engine *e, uint32_t service, struct deploy *d, enum verdict_event on, struct str reason)
 {
@@ -50,6 +64,8 @@ static void deploy_step(
 	if (to == from)
 		return;
 	struct service *s = e->services[service];
+	if ((to == VERDICT_FAILED || to == VERDICT_INCONCLUSIVE) && s->tracked == d)
+		deploy_note_cause(e, s, d);
 	d->verdict = (uint8_t)to;
 	d->decided_us = verdict_is_final(to) ? e->now_us : TIME_NONE;
 	if (verdict_is_final(to) && d->n_known) { /* it was never tracked, and will not be missed */
@@ -456,6 +472,7 @@ static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d
 	const struct curve *c = &d->curves[0];
 	struct buf why, names;
 	uint64_t errors, wrong;
+	char layer[320];
 	buf_init(&why, 4096), buf_init(&names, 3000);
 	service_order(e, s);
 	wrong = wrong_weight(e, s, &errors, &names);
@@ -463,6 +480,10 @@ static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d
 	if (c->w_observed && (double)(c->w_observed - wrong - errors) < s->require * (double)c->w_observed) {
 		buf_addf(&why, "%u of %u observed cells do not serve %s: %s", c->observed - c->converged,
 			c->observed, d->version, names.n ? names.p : "");
+		deploy_step(e, service, d, EVENT_TIME_UP_WRONG, buf_str(&why));
+	} else if (layers_fail(e, s, d, layer, sizeof(layer))) {
+		buf_addf(&why, "%u of %u observed cells serve %s, but %s", c->converged, c->observed,
+			d->version, layer);
 		deploy_step(e, service, d, EVENT_TIME_UP_WRONG, buf_str(&why));
 	} else {
 		reason_for_data(e, s, d, &why);
@@ -480,8 +501,10 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	const struct curve *c = &d->curves[0];
 	if (d->verdict != VERDICT_CONVERGING)
 		return;
-	if (share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage && enough_agents(e, s) &&
-		still_learning(s) == NULL) {
+	char layer[320];
+	bool converged = share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage &&
+			 enough_agents(e, s) && still_learning(s) == NULL;
+	if (converged && !layers_fail(e, s, d, layer, sizeof(layer))) {
 		struct buf why;
 		buf_init(&why, 1024);
 		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,

@@ -1,7 +1,7 @@
 /* The fold: time first, then the entry, then what follows from both. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/why.h"
 
 struct engine *engine_new(const struct engine_sink *sink)
 {
@@ -100,7 +100,7 @@ static void agent_fold(struct engine *e, const struct ev_agent *ev)
 	a->clock_suspect = ev->clock_suspect;
 }
 
-/* -- purges and inner layers: kept as told -- */
+/* -- purges: kept as told -- */
 
 static struct purge *purge_find(const struct engine *e, struct str id)
 {
@@ -158,33 +158,7 @@ static void purge_fold(struct engine *e, const struct ev_purge *ev)
 		.everything = ev->everything,
 		.in_future = requested > e->now_us || ev->completed_at_us > e->now_us,
 	};
-}
-
-static void inner_fold(struct engine *e, const struct ev_inner *ev, int64_t at_us)
-{
-	struct service *s = service_find(e, ev->service, NULL);
-	size_t i = 0;
-	while (i < s->n_inner && !str_is(ev->type, s->inner[i].type))
-		i++;
-	if (i == s->n_inner) {
-		s->inner = mem_grow(s->inner, &s->cap_inner, s->n_inner + 1, sizeof(*s->inner));
-		s->inner[s->n_inner++].type = str_dup(ev->type);
-	}
-	free(s->inner[i].json);
-	s->inner[i].json = str_dup(ev->json);
-	s->inner[i].at_us = at_us;
-}
-
-static int inner_check(const struct engine *e, const struct ev_inner *ev, struct err *err)
-{
-	if (service_find(e, ev->service, NULL) == NULL)
-		return err_set(err, ERR_NOT_FOUND, "no service '%.*s'", STR_ARG(ev->service));
-	if (!str_is(ev->type, "mesh") && !str_is(ev->type, "rollout") && !str_is(ev->type, "pods"))
-		return err_set(err, ERR_NONSENSE, "no inner layer is called '%.*s'", STR_ARG(ev->type));
-	if (ev->json.n > INNER_JSON_MAX)
-		return err_set(err, ERR_TOO_BIG, "%.*s: %zu bytes, limit is %d", STR_ARG(ev->type),
-			ev->json.n, INNER_JSON_MAX);
-	return 0;
+	purge_match_all(s, p);
 }
 
 /* -- the fold -- */

@@ -11,7 +11,9 @@
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
 
+#include "base/cdn/purge.h"
 #include "collector/engine/engine.h"
+#include "collector/engine/told.h"
 
 #define NONE32 UINT32_MAX
 
@@ -36,14 +38,13 @@
 #define LINKS_PER_ROUTE_MAX 1000 /* edges that one agent can name for one endpoint before it is swept */
 #define DEPLOYS_MAX         500  /* a service; the oldest settled ones go first */
 #define PENDING_MAX         64   /* a service */
-#define PURGES_MAX          500  /* a service */
 #define DOWNS_MAX           32
 #define MATCHES_MAX         4
 #define DRAWS_MAX           128
 #define NODES_MAX           8
+#define DEPLOY_CAUSES_MAX   32
 #define OBJECTS_PER_NODE    4
 #define NOTICED_MAX         1000
-#define INNER_JSON_MAX      (256 * 1024)
 
 /* -- strings and indexes (intern.c) -- */
 
@@ -115,6 +116,8 @@ struct value {
 	uint32_t endpoint, text;
 	uint32_t
 		uncached_edge; /* the first edge that had it uncached while no deploy named it; 0: none yet */
+	uint32_t etag[2]; /* hash of the validator it came with, by enum obs_path of answers from behind all
+			     caches; 0: none */
 	/* cache, for one generation of the ledger */
 	uint32_t gen;
 	struct deploy *match[MATCHES_MAX]; /* newest first */
@@ -150,6 +153,12 @@ struct draws {
 	size_t n, cap, n_nodes, cap_nodes;
 	uint32_t next, next_node;
 };
+struct answer { /* what one said of the copy it came from */
+	int64_t at_us;
+	uint32_t value;
+	int32_t age_s, ttl_s;
+	uint32_t tiers; /* as in a cell */
+};
 struct trouble {                 /* what a quiet cell does not need */
 	int64_t err5_us[2];      /* the two newest 5xx, newest first */
 	int64_t http_error_us;   /* newest HTTP error */
@@ -161,6 +170,7 @@ struct trouble {                 /* what a quiet cell does not need */
 	int16_t error_status;    /* its HTTP status; 0: none came */
 	int64_t error_us;        /* when that was */
 	int64_t error_since_us;  /* the first one since the last good answer */
+	struct answer wrong;     /* the newest answer that was not fresh, since there is trouble */
 	struct draws *draws;
 };
 
@@ -171,6 +181,7 @@ enum cell_flags {
 	CELL_WRONG = 1 << 3,     /* the last thing seen since live_at was a wrong version */
 	CELL_TOLERATED = 1 << 4, /* was not converged when the deploy was verified: no relapse of it */
 	CELL_RELAPSE1 = 1 << 5,
+	CELL_REVALIDATED = 1 << 6, /* the last fill seen was a 304 */
 };
 struct cell {
 	uint32_t endpoint, edge; /* index; name */
@@ -187,6 +198,7 @@ struct cell {
 	int32_t age_s, ttl_s;           /* of the newest answer */
 	uint32_t tiers;                 /* of the newest answer: count in bits 0-2, then 4 bits each */
 	uint32_t weight;                /* in the tracked deploy */
+	uint32_t fill_s;                /* seconds since the epoch: our own last miss here; 0: none */
 };
 struct link {
 	uint32_t cell, route, next_in_cell, next_in_route;
@@ -216,7 +228,12 @@ struct endpoint {
 	char *url;
 	uint8_t match; /* enum match_kind */
 	bool learned;
+	char *cdn_vendor, *cdn_zone; /* by configuration; NULL: as seen */
 	struct runs origin, through; /* what the origin path, and uncached answers of all edges, gave */
+	struct behind *behind;       /* a ring, once it is BEHIND_MAX long */
+	size_t n_behind, cap_behind;
+	uint32_t next_behind;
+	int64_t browser_us; /* until when a browser may keep what was seen last; TIME_NONE */
 	/* for the current deploy */
 	bool informs;   /* its right value is not known: nothing is judged by it */
 	bool unchanged; /* the right value is that of the deploy before */
@@ -276,22 +293,13 @@ struct deploy {
 	/* first deploy: assigned agents, endpoints that judge, pairs of them that answered since */
 	uint32_t n_assigned, n_endpoints, n_answered;
 	uint32_t relapse_cells, relapse_agent;
+	/* what its cells told when it failed or was inconclusive */
+	uint8_t cause; /* enum cause */
+	uint32_t causes[DEPLOY_CAUSES_MAX], n_not_fresh_then;
 	/* when retired */
 	uint32_t n_not_fresh;
 	struct advisory *advisories;
 	size_t n_advisories;
-};
-
-struct purge {
-	char *id, *vendor, *zone, *source;
-	int64_t recorded_us, requested_us, completed_us;
-	char **patterns, **tags;
-	size_t n_patterns, n_tags;
-	bool soft, everything, in_future;
-};
-struct inner {
-	char *type, *json;
-	int64_t at_us;
 };
 
 struct service {
@@ -331,6 +339,9 @@ struct service {
 
 	struct purge *purges;
 	size_t n_purges, cap_purges;
+	struct drawlog *drawlogs;
+	size_t n_drawlogs, cap_drawlogs;
+	struct index ix_drawlogs;
 	struct inner *inner;
 	size_t n_inner, cap_inner;
 	uint32_t *noticed; /* texts' names in the engine's table */
@@ -426,6 +437,11 @@ void member_assign(const struct engine *e, const struct service *s, struct membe
 void cell_fini(struct cell *c);
 void endpoint_fini(struct endpoint *ep);
 void purge_fini(struct purge *p);
+
+/* inner.c */
+int inner_check(const struct engine *e, const struct ev_inner *ev, struct err *err);
+void inner_fold(struct engine *e, const struct ev_inner *ev, int64_t at_us);
+void inner_fini(struct inner *in);
 
 /* ledger.c */
 uint32_t value_get(struct service *s, uint32_t endpoint, uint32_t text);

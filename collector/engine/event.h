@@ -12,6 +12,7 @@ struct ev_endpoint {
 	enum match_kind match;
 	bool learned; /* etag, last_modified, sha256: the right value is learned from converged origin answers
 		       */
+	struct str cdn_vendor, cdn_zone; /* whose purges concern it; empty: by the vendor that answers */
 };
 
 /* A service's configuration; told again whenever it changes. What is not in it any more is dropped. */
@@ -65,8 +66,8 @@ struct ev_observations {
 	const struct batch *batch;    /* times already on the collector's clock */
 	int64_t clock_uncertainty_us; /* half the round trip of the exchange they were mapped by */
 };
-/* connected, disconnected, drained: told by connections; enrolled: it has a token, and never came. The rest of
- * an agent's state follows from time. Snapshots have these numbers. */
+/* connected, disconnected, drained: told by connections; enrolled: it has a token, and never came. The rest
+ * of an agent's state follows from time. Snapshots have these numbers. */
 enum agent_told {
 	AGENT_CONNECTED,
 	AGENT_DISCONNECTED,
@@ -81,8 +82,24 @@ struct ev_agent {
 	bool has_location, clock_suspect;
 	double latitude, longitude;
 };
-struct ev_inner { /* mesh, rollout, pods: kept as told, for the layers of analysis.md section 8 */
-	struct str service, type, json;
+struct ev_route {
+	struct str subset, version, host;
+	double weight;
+	int ready; /* pods; -1: not told */
+};
+struct ev_pod {
+	struct str name, version, digest, subset;
+	bool ready, terminating;
+};
+struct ev_inner { /* mesh, rollout or pods, as it is from now on: for the layers of analysis.md section 8 */
+	struct str service, type, json; /* json: as told */
+	const struct ev_route *routes;
+	size_t n_routes;
+	const struct ev_pod *pods;
+	size_t n_pods;
+	struct str controller, phase, reason, message, version;
+	double weight;
+	int64_t since_us;
 };
 struct ev_collector { /* the collector started: it was down since then, and that time counts against nobody */
 	int64_t down_since_us; /* TIME_NONE: first start */

@@ -2,17 +2,10 @@
  * (the same agent, edge and version as last time) touches its route, link and cell, and nothing else. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/observe_impl.h"
+#include "collector/engine/why.h"
 
-#define UNSEEN  (UINT32_MAX - 1)
 #define NO_EDGE "none" /* no CDN named itself */
-
-struct scratch { /* of one batch, by dictionary index */
-	uint32_t endpoint[BATCH_DICT_MAX], edge[BATCH_DICT_MAX], text[BATCH_DICT_MAX];
-	uint32_t value[BATCH_DICT_MAX], value_endpoint[BATCH_DICT_MAX];
-	uint64_t hash[BATCH_DICT_MAX]; /* 0: not asked for yet */
-	uint16_t order[BATCH_OBS_MAX], spare[BATCH_OBS_MAX];
-};
 
 struct scratch *scratch_new(void)
 {
@@ -23,24 +16,6 @@ void scratch_free(struct scratch *x)
 {
 	free(x);
 }
-
-enum result { RESULT_GOOD, RESULT_HTTP_ERROR, RESULT_NO_VERSION, RESULT_NO_ANSWER };
-
-struct fold { /* what holds for the whole batch */
-	struct engine *e;
-	struct service *s;
-	const struct batch *b;
-	uint32_t service, agent, member;
-	bool was_blind;
-};
-
-struct seen { /* one observation, decoded */
-	const struct obs *o;
-	int64_t at_us;
-	bool late, through;
-	enum result result;
-	uint32_t endpoint, value, route, cell, link;
-};
 
 static enum result result_of(const struct obs *o)
 {
@@ -238,9 +213,12 @@ static void agent_note(struct fold *f, const struct seen *o)
 
 static void observe_origin(struct fold *f, struct seen *o)
 {
-	if (o->result != RESULT_GOOD)
+	if (o->result != RESULT_GOOD) {
+		note_draw(f, o);
 		return;
+	}
 	o->value = seen_value(f, o);
+	note_draw(f, o);
 	(void)runs_add(&f->s->endpoints[o->endpoint].origin, o->value, o->at_us, false);
 	f->s->check_live = true;
 	if (!o->late)
@@ -249,22 +227,14 @@ static void observe_origin(struct fold *f, struct seen *o)
 
 /* -- the edge path -- */
 
-static uint64_t word_hash(const struct fold *f, uint16_t word)
-{
-	struct scratch *x = f->e->scratch;
-	if (word && x->hash[word] == 0)
-		x->hash[word] = str_hash(batch_str(f->b, word)) | 1;
-	return word ? x->hash[word] : 0;
-}
-
 /* The same result told twice counts once. Two results of one moment may differ in anything else: an endpoint
  * with several addresses is asked at each of them. */
 static bool seen_before(const struct fold *f, struct link *l, const struct seen *o)
 {
 	const struct obs *ob = o->o;
-	uint64_t h = (uint64_t)o->at_us * UINT64_C(0x9e3779b97f4a7c15) ^ word_hash(f, ob->version);
-	h = (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) ^ word_hash(f, ob->node) * 3 ^
-	    word_hash(f, ob->ip) * 5;
+	uint64_t h = (uint64_t)o->at_us * UINT64_C(0x9e3779b97f4a7c15) ^ observe_word_hash(f, ob->version);
+	h = (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) ^ observe_word_hash(f, ob->node) * 3 ^
+	    observe_word_hash(f, ob->ip) * 5;
 	h ^= (uint64_t)(uint16_t)ob->status << 40 ^ (uint64_t)ob->fail << 32 ^ (uint32_t)ob->age_s;
 	uint32_t mark = (uint32_t)(h ^ h >> 32) | 1; /* 0 marks an empty place */
 	for (size_t i = 0; i < ARRAY_LEN(l->recent); i++)
@@ -324,12 +294,12 @@ static void route_note(struct fold *f, const struct seen *o)
 	r->cell = o->cell, r->link = o->link;
 }
 
-static void cell_facts(struct cell *c, const struct obs *o)
+static void cell_facts(struct cell *c, const struct obs *o, int64_t at_us)
 {
 	c->age_s = o->age_s, c->ttl_s = o->ttl_s;
-	c->tiers = o->n_tiers;
-	for (size_t i = 0; i < o->n_tiers; i++)
-		c->tiers |= (uint32_t)o->tiers[i] << (3 + 4 * i);
+	c->tiers = tiers_of(o);
+	if (o->n_tiers && o->tiers[0] != CACHE_HIT)
+		cell_fill(c, o, at_us);
 }
 
 static void cell_http_error(struct fold *f, struct cell *c, const struct seen *o)
@@ -382,12 +352,14 @@ static void cell_good(struct fold *f, struct cell *c, struct seen *o)
 		t->error_since_us = TIME_NONE;
 	(void)runs_add(&c->runs, o->value, o->at_us, broken);
 	if (c->trouble && c->trouble->draws) {
-		uint64_t node = word_hash(f, ob->node);
+		uint64_t node = observe_word_hash(f, ob->node);
 		int64_t cached_at = ob->age_s == OBS_AGE_NONE ? TIME_NONE : o->at_us - ob->age_s * US_PER_S;
 		draws_add(c, o->value, o->at_us, o->through, node, cached_at);
 	}
+	if (c->trouble)
+		note_wrong(f, c->trouble, o);
 	if (newest)
-		cell_facts(c, ob);
+		cell_facts(c, ob, o->at_us);
 }
 
 /* Is this what the cell said last time, with nothing else going on? Then only times and counts move. */
@@ -414,7 +386,7 @@ static bool cell_repeats(struct fold *f, struct cell *c, const struct link *l, c
 		return false;
 	last->last_us = o->at_us;
 	last->n++;
-	cell_facts(c, o->o);
+	cell_facts(c, o->o, o->at_us);
 	return true;
 }
 
@@ -497,13 +469,20 @@ static void observe_edge(struct fold *f, struct seen *o)
 	}
 	if (o->result == RESULT_GOOD) {
 		o->value = seen_value(f, o);
+		if (o->o->browser_ttl_s > 0)
+			s->endpoints[o->endpoint].browser_us = MAX(s->endpoints[o->endpoint].browser_us,
+				o->at_us + o->o->browser_ttl_s * US_PER_S);
+		note_behind(f, o, c->edge);
 		if (o->through) {
+			note_draw(f, o);
 			(void)runs_add(&s->endpoints[o->endpoint].through, o->value, o->at_us, false);
 			s->check_live = true;
 			if (!o->late)
 				notice_undeclared(e, s, o->value, o->at_us, false, c->edge);
 		}
 	}
+	if (o->result == RESULT_HTTP_ERROR)
+		note_draw(f, o);
 	route_note(f, o);
 	bool repeats = cell_repeats(f, c, l, o);
 	if (o->at_us >= l->last_us) {

@@ -2,7 +2,7 @@
  * new configuration and a sweep both renumber what is left. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/why.h"
 
 uint64_t cell_key(const void *pool, uint32_t i)
 {
@@ -60,11 +60,16 @@ static void keep_values(const struct service *s, struct keep *k)
 		keep_runs(s, k, &s->endpoints[i].origin);
 		keep_runs(s, k, &s->endpoints[i].through);
 	}
+	for (size_t i = 0; i < s->n_drawlogs; i++)
+		for (size_t j = 0; j < s->drawlogs[i].n; j++)
+			keep_value(s, k, s->drawlogs[i].v[j].value);
 	for (size_t i = 0; i < s->n_cells; i++) {
 		const struct cell *c = &s->cells[i];
 		if (k->cell[i] == NONE32)
 			continue;
 		keep_runs(s, k, &c->runs);
+		if (c->trouble && c->trouble->wrong.at_us != TIME_NONE)
+			keep_value(s, k, c->trouble->wrong.value);
 		const struct draws *d = c->trouble ? c->trouble->draws : NULL;
 		for (size_t j = 0; d && j < d->n; j++)
 			keep_value(s, k, d->v[j].value);
@@ -84,6 +89,24 @@ static void renumber_runs(const struct keep *k, struct runs *r)
 		runs_at(r)[i].value = k->value[runs_at(r)[i].value];
 }
 
+static void renumber_drawlogs(struct service *s, const struct keep *k)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_drawlogs; i++) {
+		struct drawlog l = s->drawlogs[i];
+		if (k->endpoint[l.endpoint] == NONE32) {
+			free(l.v);
+			continue;
+		}
+		l.endpoint = k->endpoint[l.endpoint];
+		for (size_t j = 0; j < l.n; j++)
+			if (l.v[j].value != NONE32)
+				l.v[j].value = k->value[l.v[j].value];
+		s->drawlogs[n++] = l;
+	}
+	s->n_drawlogs = n;
+}
+
 static void renumber_cells(struct service *s, const struct keep *k)
 {
 	size_t n = 0;
@@ -97,6 +120,8 @@ static void renumber_cells(struct service *s, const struct keep *k)
 		c->endpoint = k->endpoint[c->endpoint];
 		c->links = NONE32;
 		renumber_runs(k, &c->runs);
+		if (c->trouble && c->trouble->wrong.at_us != TIME_NONE)
+			c->trouble->wrong.value = k->value[c->trouble->wrong.value];
 		struct draws *d = c->trouble ? c->trouble->draws : NULL;
 		for (size_t j = 0; d && j < d->n; j++)
 			if (d->v[j].value != NONE32)
@@ -142,6 +167,7 @@ static void renumber_rest(struct service *s, const struct keep *k)
 				.endpoint = k->endpoint[v->endpoint],
 				.text = names_put(&texts, names_get(&s->texts, v->text)),
 				.uncached_edge = v->uncached_edge,
+				.etag = { v->etag[0], v->etag[1] },
 			};
 		}
 	n = 0;
@@ -178,6 +204,9 @@ void service_reindex(struct service *s)
 	}
 	for (uint32_t i = 0; i < s->n_values; i++)
 		index_put(&s->ix_values, i, s->values, value_key);
+	index_clear(&s->ix_drawlogs);
+	for (uint32_t i = 0; i < s->n_drawlogs; i++)
+		index_put(&s->ix_drawlogs, i, s->drawlogs, drawlog_key);
 	for (uint32_t i = 0; i < s->n_routes; i++) {
 		struct route *r = &s->routes[i];
 		r->links = NONE32, r->n_links = 0;
@@ -240,6 +269,7 @@ void service_renumber(struct engine *e, struct service *s, uint32_t *endpoint_ma
 		renumber_runs(&k, &s->endpoints[i].origin);
 		renumber_runs(&k, &s->endpoints[i].through);
 	}
+	renumber_drawlogs(s, &k);
 	renumber_cells(s, &k);
 	renumber_rest(s, &k);
 	service_reindex(s);

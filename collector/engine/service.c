@@ -1,7 +1,7 @@
 /* A service's configuration. */
 #include <stdlib.h>
 
-#include "collector/engine/engine_internal.h"
+#include "collector/engine/why.h"
 
 void cell_fini(struct cell *c)
 {
@@ -14,7 +14,7 @@ void cell_fini(struct cell *c)
 
 void endpoint_fini(struct endpoint *ep)
 {
-	free(ep->url);
+	free(ep->url), free(ep->cdn_vendor), free(ep->cdn_zone), free(ep->behind);
 	runs_fini(&ep->origin), runs_fini(&ep->through);
 }
 
@@ -30,6 +30,7 @@ void purge_fini(struct purge *p)
 	free(p->id), free(p->vendor), free(p->zone), free(p->source);
 	texts_free(p->patterns, p->n_patterns);
 	texts_free(p->tags, p->n_tags);
+	free(p->covers);
 }
 
 void service_empty(struct service *s)
@@ -43,8 +44,9 @@ void service_empty(struct service *s)
 	for (size_t i = 0; i < s->n_purges; i++)
 		purge_fini(&s->purges[i]);
 	for (size_t i = 0; i < s->n_inner; i++)
-		free(s->inner[i].type), free(s->inner[i].json);
+		inner_fini(&s->inner[i]);
 	names_fini(&s->texts);
+	drawlogs_free(s);
 	index_fini(&s->ix_endpoints), index_fini(&s->ix_values), index_fini(&s->ix_members),
 		index_fini(&s->ix_routes), index_fini(&s->ix_cells);
 	free(s->assigned), free(s->endpoints), free(s->values), free(s->members), free(s->routes),
@@ -159,11 +161,20 @@ static void service_endpoints(struct engine *e, uint32_t service, const struct e
 		if (old != NONE32 && str_eq(str_of(s->endpoints[old].url), in->url)) {
 			eps[i].origin = s->endpoints[old].origin, eps[i].through = s->endpoints[old].through;
 			runs_init(&s->endpoints[old].origin), runs_init(&s->endpoints[old].through);
+			eps[i].behind = s->endpoints[old].behind;
+			eps[i].n_behind = s->endpoints[old].n_behind;
+			eps[i].cap_behind = s->endpoints[old].cap_behind;
+			eps[i].next_behind = s->endpoints[old].next_behind;
+			eps[i].browser_us = s->endpoints[old].browser_us;
+			s->endpoints[old].behind = NULL;
 			map[old] = i;
 			moved |= old != i;
 		} else {
 			runs_init(&eps[i].origin), runs_init(&eps[i].through);
+			eps[i].browser_us = TIME_NONE;
 		}
+		eps[i].cdn_vendor = text_dup(in->cdn_vendor);
+		eps[i].cdn_zone = text_dup(in->cdn_zone);
 		eps[i].id = names_put(&e->names, in->id);
 		eps[i].url = text_dup(in->url);
 		eps[i].match = (uint8_t)in->match;
@@ -184,6 +195,8 @@ static void service_endpoints(struct engine *e, uint32_t service, const struct e
 		service_order(e, s);
 	}
 	free(map);
+	for (size_t i = 0; i < s->n_purges; i++)
+		purge_match_all(s, &s->purges[i]);
 }
 
 void service_fold(struct engine *e, const struct ev_service *ev)

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "collector/engine/visit.h"
+#include "collector/engine/why.h"
 
-#define SNAPSHOT_MAGIC   "tidemark snapshot"
-#define SNAPSHOT_VERSION 2 /* 1: nothing about a cell's newest failure */
+#define SNAPSHOT_MAGIC "tidemark snapshot"
+/* 1: nothing about a cell's newest failure; 2: nothing that causes rest on, inner layers as JSON only */
+#define SNAPSHOT_VERSION 3
 
 static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 {
@@ -33,10 +35,6 @@ static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 
 /* -- the parts of a service -- */
 
-struct sizes { /* what indexes are checked against */
-	size_t names, texts, agents, services, endpoints, values, members, routes, cells, links;
-};
-
 static void visit_endpoint(struct visit *v, struct endpoint *ep, const struct sizes *z)
 {
 	VISIT_BELOW(v, ep->id, z->names);
@@ -45,6 +43,20 @@ static void visit_endpoint(struct visit *v, struct endpoint *ep, const struct si
 	VISIT(v, ep->learned);
 	visit_runs(v, &ep->origin, z->values);
 	visit_runs(v, &ep->through, z->values);
+	ep->browser_us = v->load ? TIME_NONE : ep->browser_us;
+	if (v->version < 3)
+		return;
+	visit_text(v, &ep->cdn_vendor), visit_text(v, &ep->cdn_zone);
+	VISIT_TIME(v, ep->browser_us);
+	visit_count(v, &ep->n_behind, BEHIND_MAX);
+	VISIT_BELOW(v, ep->next_behind, BEHIND_MAX);
+	if (v->load)
+		ep->behind = mem_grow(NULL, &ep->cap_behind, ep->n_behind, sizeof(*ep->behind));
+	for (size_t i = 0; i < ep->n_behind && !v->bad; i++) {
+		VISIT_BELOW(v, ep->behind[i].edge, z->names);
+		VISIT_TIME(v, ep->behind[i].at_us);
+		VISIT_TIME(v, ep->behind[i].cached_us);
+	}
 }
 
 static void visit_draws(struct visit *v, struct draws *d, const struct sizes *z)
@@ -92,6 +104,19 @@ static void visit_trouble(struct visit *v, struct cell *c, const struct sizes *z
 		VISIT_TIME(v, t->error_us);
 		VISIT_TIME(v, t->error_since_us);
 	}
+	bool wrong = t->wrong.at_us != TIME_NONE;
+	if (v->version > 2)
+		VISIT(v, wrong);
+	else
+		wrong = false;
+	if (wrong) {
+		VISIT_TIME(v, t->wrong.at_us);
+		VISIT_BELOW(v, t->wrong.value, z->values);
+		VISIT(v, t->wrong.age_s);
+		VISIT(v, t->wrong.ttl_s);
+		VISIT(v, t->wrong.tiers);
+		v->bad |= (t->wrong.tiers & 7) > OBS_TIERS_MAX || t->wrong.at_us == TIME_NONE;
+	}
 	bool draws = t->draws != NULL;
 	VISIT(v, draws);
 	if (!draws)
@@ -120,6 +145,8 @@ static void visit_cell(struct visit *v, struct cell *c, const struct sizes *z)
 	VISIT_BELOW(v, c->weight, WEIGHT_ONE + 1);
 	VISIT_BELOW(v, c->early, HIST_BINS);
 	VISIT_BELOW(v, c->late, HIST_BINS);
+	if (v->version > 2)
+		VISIT(v, c->fill_s);
 	v->bad |= (c->tiers & 7) > OBS_TIERS_MAX || c->report_us == TIME_NONE;
 }
 
@@ -240,6 +267,14 @@ static void visit_deploy(struct visit *v, struct deploy *d, bool tracked, const 
 	VISIT(v, d->relapse_cells);
 	VISIT(v, d->relapse_agent);
 	VISIT(v, d->n_not_fresh);
+	if (v->version > 2) {
+		size_t n = CAUSE_COUNT;
+		VISIT_BELOW(v, d->cause, CAUSE_COUNT);
+		VISIT(v, d->n_not_fresh_then);
+		visit_count(v, &n, DEPLOY_CAUSES_MAX);
+		for (size_t i = 0; i < n; i++)
+			VISIT(v, d->causes[i]);
+	}
 	visit_count(v, &d->n_advisories, 100000);
 	if (v->load)
 		d->advisories = mem_new_array(d->n_advisories, sizeof(*d->advisories));
@@ -252,31 +287,6 @@ static void visit_deploy(struct visit *v, struct deploy *d, bool tracked, const 
 		  (d->verdict == VERDICT_CONVERGING && d->live_us == TIME_NONE) ||
 		  (d->verdict == VERDICT_VERIFIED && d->decided_us == TIME_NONE);
 }
-
-static void visit_purge(struct visit *v, struct purge *p)
-{
-	visit_text(v, &p->id), visit_text(v, &p->vendor), visit_text(v, &p->zone), visit_text(v, &p->source);
-	VISIT_TIME(v, p->recorded_us);
-	VISIT_TIME(v, p->requested_us);
-	VISIT_TIME(v, p->completed_us);
-	visit_texts(v, &p->patterns, &p->n_patterns);
-	visit_texts(v, &p->tags, &p->n_tags);
-	VISIT(v, p->soft);
-	VISIT(v, p->everything);
-	VISIT(v, p->in_future);
-	v->bad |= p->id == NULL;
-}
-
-/* An array of a service: its count is read before, its members are visited one by one. */
-#define VISIT_POOL(v, pool, n, cap, each)                                                                    \
-	do {                                                                                                 \
-		if ((v)->load) {                                                                             \
-			(pool) = mem_new_array((n), sizeof(*(pool)));                                        \
-			(cap) = (n);                                                                         \
-		}                                                                                            \
-		for (size_t i_ = 0; i_ < (n) && !(v)->bad; i_++)                                             \
-			each;                                                                                \
-	} while (0)
 
 static void visit_settings(struct visit *v, struct service *s)
 {
@@ -299,6 +309,10 @@ static void visit_value(struct visit *v, struct value *x, const struct sizes *z)
 	VISIT_BELOW(v, x->endpoint, z->endpoints);
 	VISIT_BELOW(v, x->text, z->texts);
 	VISIT_BELOW(v, x->uncached_edge, z->names);
+	if (v->version > 2) {
+		VISIT(v, x->etag[0]);
+		VISIT(v, x->etag[1]);
+	}
 }
 
 static void visit_member(struct visit *v, struct member *m, const struct sizes *z)
@@ -331,6 +345,8 @@ static void visit_pools(struct visit *v, struct service *s, struct sizes *z)
 	VISIT_POOL(v, s->cells, s->n_cells, s->cap_cells, visit_cell(v, &s->cells[i_], z));
 	VISIT_POOL(v, s->links, s->n_links, s->cap_links, visit_link(v, &s->links[i_], z));
 	(void)unused;
+	if (v->version > 2)
+		visit_drawlogs(v, s, z);
 	for (uint32_t i = 0; i < s->n_routes && !v->bad; i++)
 		if (s->routes[i].link != NONE32)
 			v->bad |= s->links[s->routes[i].link].route != i ||
@@ -372,11 +388,7 @@ static void visit_service(struct visit *v, struct service *s, struct sizes z)
 	visit_count(v, &s->n_purges, PURGES_MAX);
 	VISIT_POOL(v, s->purges, s->n_purges, s->cap_purges, visit_purge(v, &s->purges[i_]));
 	visit_count(v, &s->n_inner, 16);
-	VISIT_POOL(v, s->inner, s->n_inner, s->cap_inner, {
-		visit_text(v, &s->inner[i_].type);
-		visit_text(v, &s->inner[i_].json);
-		VISIT_TIME(v, s->inner[i_].at_us);
-	});
+	VISIT_POOL(v, s->inner, s->n_inner, s->cap_inner, visit_inner(v, &s->inner[i_]));
 	visit_count(v, &s->n_noticed, NOTICED_MAX);
 	VISIT_POOL(v, s->noticed, s->n_noticed, s->cap_noticed, VISIT_BELOW(v, s->noticed[i_], z.names));
 	(void)unused;
@@ -465,6 +477,8 @@ static void engine_derive(struct engine *e)
 			s->n_state[s->cells[c].state]++;
 		service_reindex(s);
 		service_order(e, s);
+		for (size_t p = 0; p < s->n_purges; p++)
+			purge_match_all(s, &s->purges[p]);
 		ledger_derive(s);
 		if (s->tracked)
 			progress_sum(e, s);

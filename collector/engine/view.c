@@ -100,19 +100,19 @@ static void add_staleness(const struct service *s, const struct cell *c, struct 
 		buf_addf(out, "null");
 }
 
-static void add_cache(const struct cell *c, struct buf *out)
+static void add_cache(const struct cell *c, int64_t eta_us, struct buf *out)
 {
 	const struct run *last = cell_last(c);
 	bool stale = c->state == CELL_STALE || c->state == CELL_MIXED;
+	if (eta_us == TIME_NONE && last && stale && c->ttl_s != OBS_TTL_NONE && c->ttl_s > 0)
+		eta_us = last->last_us + c->ttl_s * US_PER_S;
 	json_time(out, "cached_at",
 		last && c->age_s != OBS_AGE_NONE ? last->last_us - c->age_s * US_PER_S : TIME_NONE);
 	json_seconds(out, "age_s", c->age_s == OBS_AGE_NONE ? TIME_NONE : c->age_s * US_PER_S);
 	json_seconds(out, "ttl_s", c->ttl_s == OBS_TTL_NONE ? TIME_NONE : c->ttl_s * US_PER_S);
-	/* a cache that tells its time to live tells when it will ask again */
-	json_time(out, "eta",
-		last && stale && c->ttl_s != OBS_TTL_NONE && c->ttl_s > 0
-			? last->last_us + c->ttl_s * US_PER_S
-			: TIME_NONE);
+	/* a cache that tells its time to live tells when it will ask again; a purge on its way has its window
+	 */
+	json_time(out, "eta", eta_us);
 	uint32_t n = c->tiers & 7;
 	json_text_or_null(out, "cache",
 		n ? str_of(cache_status_name((enum cache_status)(c->tiers >> 3 & 15))) : STR_NONE);
@@ -208,8 +208,12 @@ static void add_share(const struct engine *e, const struct service *s, const str
 	buf_addf(out, "]}");
 }
 
-void view_cell_object(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out)
+void view_cell_object(const struct why_view *w, const struct cell *c, bool with_why, struct buf *out)
 {
+	const struct engine *e = w->e;
+	const struct service *s = w->s;
+	struct why y;
+	bool known = why_cell(w, c, &y);
 	struct str edge = names_get(&e->names, c->edge), vendor = edge_vendor(edge);
 	const struct run *last = cell_last(c);
 	buf_add_char(out, '{');
@@ -224,9 +228,16 @@ void view_cell_object(const struct engine *e, const struct service *s, const str
 		out, "version", last ? names_get(&s->texts, s->values[last->value].text) : STR_NONE);
 	json_text_or_null(out, "expected", service_expected(s, c->endpoint));
 	add_staleness(s, c, out);
-	json_text_or_null(out, "cause", STR_NONE);
+	json_text_or_null(out, "cause", known ? str_of(cause_name(y.cause)) : STR_NONE);
+	if (with_why) {
+		buf_add_key(out, "why");
+		if (known)
+			why_add(w, c, &y, out);
+		else
+			buf_addf(out, "null");
+	}
 	add_error(e, s, c, out);
-	add_cache(c, out);
+	add_cache(c, known ? y.eta_us : TIME_NONE, out);
 	json_time(out, "last_seen", c->seen_us);
 	json_time(out, "first_seen", c->first_seen_us);
 	add_agents(e, s, c, out);
@@ -349,6 +360,8 @@ static void add_matching(const struct engine *e, const struct cell_filter *f, co
 			continue;
 		size_t at = by == 0 ? order_after(e, s, after->endpoint, after->edge) : 0;
 		const struct cell *last = NULL;
+		struct why_view w;
+		why_open(e, s, &w);
 		for (; at < s->n_order && !full; at++) {
 			const struct cell *c = &s->cells[s->order[at]];
 			if (!cell_matches(e, s, c, want))
@@ -358,10 +371,11 @@ static void add_matching(const struct engine *e, const struct cell_filter *f, co
 				break;
 			}
 			json_comma(out);
-			view_cell_object(e, s, c, out);
+			view_cell_object(&w, c, f->why, out);
 			last = c;
 			n++;
 		}
+		why_close(&w);
 		if (last && ret_next) {
 			buf_clear(ret_next);
 			buf_addf(ret_next, "%u.%u.%u", s->name, s->endpoints[last->endpoint].id, last->edge);
@@ -406,6 +420,9 @@ int view_cell(const struct engine *e, struct str service, struct str endpoint, s
 	if (i == NONE32)
 		return err_set(err, ERR_NOT_FOUND, "no cell of '%.*s' for '%.*s' at '%.*s'", STR_ARG(service),
 			STR_ARG(endpoint), STR_ARG(edge));
-	view_cell_object(e, s, &s->cells[i], out);
+	struct why_view w;
+	why_open(e, s, &w);
+	view_cell_object(&w, &s->cells[i], true, out);
+	why_close(&w);
 	return buf_failed(out) ? err_set(err, ERR_TOO_BIG, "the cell does not fit %zu bytes", out->cap) : 0;
 }

@@ -9,6 +9,7 @@ struct cell_filter { /* empty fields match all */
 	struct str service, endpoint, vendor, region, state, edge;
 	struct str after; /* opaque cursor of the page before; empty: from the start */
 	size_t limit;     /* 0: no limit */
+	bool why;         /* each with its whole "why", not the cause's name alone */
 };
 /* clang-format off */
 /* [ {"service","endpoint","edge","vendor","pop","place":{"city","country","lat","lon","from":"header|agent"}|null,

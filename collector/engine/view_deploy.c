@@ -153,27 +153,10 @@ static struct tally tally_cells(const struct service *s, const struct deploy *d)
 	return t;
 }
 
-static const char *edge_layer(const struct deploy *d, const struct tally *t)
+static void add_cells(const struct why_view *w, const struct deploy *d, struct buf *out)
 {
-	if (d->live_us == TIME_NONE || d->curves[0].observed == 0)
-		return "unknown";
-	return t->not_fresh ? "fail" : "pass";
-}
-
-static void add_layers(const struct deploy *d, const struct tally *t, struct buf *out)
-{
-	static const char *const inner[] = { "shield", "origin", "mesh", "rollout", "pods" };
-	buf_add_key(out, "layers");
-	buf_add_char(out, '{');
-	json_text(out, "edge", str_of(edge_layer(d, t)));
-	for (size_t i = 0; i < ARRAY_LEN(inner); i++)
-		json_text(out, inner[i], STR("not_configured"));
-	buf_add_char(out, '}');
-}
-
-static void add_cells(
-	const struct engine *e, const struct service *s, const struct deploy *d, struct buf *out)
-{
+	const struct engine *e = w->e;
+	const struct service *s = w->s;
 	size_t n = 0;
 	bool tracked = is_tracked(s, d);
 	buf_add_key(out, "unobserved");
@@ -199,7 +182,7 @@ static void add_cells(
 		if (!endpoint_judges(s, c->endpoint) || !cell_is_not_fresh(c))
 			continue;
 		json_comma(out);
-		view_cell_object(e, s, c, out);
+		view_cell_object(w, c, true, out);
 		n++;
 	}
 	buf_add_char(out, ']');
@@ -227,6 +210,24 @@ static void add_endpoint_advisory(struct buf *out, struct str endpoint, bool unc
 			"its right value is not known: it is learned from converged origin answers");
 }
 
+/* No purge reaches a user's own cache. */
+static void add_browser_tail(const struct engine *e, const struct endpoint *ep, struct buf *out)
+{
+	struct buf text;
+	buf_init(&text, 256);
+	buf_addf(&text,
+		"Cache-Control lets a browser keep an answer for up to %" PRId64
+		" s more: no purge reaches it",
+		(ep->browser_us - e->now_us) / US_PER_S);
+	json_comma(out);
+	buf_add_char(out, '{');
+	json_text(out, "code", STR("browser_tail"));
+	json_text(out, "endpoint", names_get(&e->names, ep->id));
+	json_text(out, "text", buf_str(&text));
+	buf_add_char(out, '}');
+	buf_fini(&text);
+}
+
 static void add_advisories(
 	const struct engine *e, const struct service *s, const struct deploy *d, struct buf *out)
 {
@@ -239,6 +240,9 @@ static void add_advisories(
 	for (size_t i = 0; i < d->n_advisories && !is_tracked(s, d); i++)
 		add_endpoint_advisory(
 			out, names_get(&e->names, d->advisories[i].endpoint), d->advisories[i].unchanged);
+	for (uint32_t i = 0; i < s->n_endpoints && is_tracked(s, d); i++)
+		if (s->endpoints[i].browser_us > e->now_us)
+			add_browser_tail(e, &s->endpoints[i], out);
 	if (d->in_future)
 		add_advisory(out, "time_in_future", STR_NONE,
 			"started_at or live_at lay in the future when it was told");
@@ -312,15 +316,14 @@ void view_deploy_object(const struct engine *e, uint32_t service, const struct d
 {
 	const struct service *s = e->services[service];
 	struct tally t = tally_cells(s, d);
+	struct why_view w;
+	why_open(e, s, &w);
 	buf_add_char(out, '{');
 	add_head(e, s, d, out);
-	json_text_or_null(out, "cause", STR_NONE);
-	buf_add_key(out, "causes");
-	buf_addf(out, "{}");
-	json_count(out, "unexplained", t.not_fresh);
-	add_layers(d, &t, out);
+	why_deploy_add(&w, d, out);
 	add_propagation(e, d, true, out);
-	add_cells(e, s, d, out);
+	add_cells(&w, d, out);
+	why_close(&w);
 	add_advisories(e, s, d, out);
 	add_next(e, s, d, &t, out);
 	add_tail(d, out);

@@ -227,7 +227,8 @@ static void add_agent(const struct engine *e, uint32_t i, struct buf *out)
 	json_text(out, "state", str_of(agent_state(e, i)));
 	json_bool(out, "connected", a->told == AGENT_CONNECTED);
 	json_bool(out, "blind", a->blind);
-	json_time(out, "last_seen", MAX(a->told == AGENT_REVOKED || a->told == AGENT_ENROLLED ? TIME_NONE : a->told_us,
+	json_time(out, "last_seen",
+		MAX(a->told == AGENT_REVOKED || a->told == AGENT_ENROLLED ? TIME_NONE : a->told_us,
 			a->report_us));
 	json_time(out, "last_result", a->report_us);
 	buf_add_key(out, "location");

@@ -5,6 +5,7 @@
 
 #include "collector/engine/engine_internal.h"
 #include "collector/engine/view.h"
+#include "collector/engine/why.h"
 
 void json_text(struct buf *out, const char *key,
 	struct str s); /* jansson, in the same program, has a json_string() */
@@ -16,7 +17,8 @@ void json_bool(struct buf *out, const char *key, bool yes);
 void json_share(struct buf *out, const char *key, double share);
 void json_comma(struct buf *out); /* before a member of a list, where one is needed */
 
-void view_cell_object(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out);
+/* w is of the cell's service; with_why: the whole of it, not the cause's name alone. */
+void view_cell_object(const struct why_view *w, const struct cell *c, bool with_why, struct buf *out);
 void view_cell_place(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out);
 void view_every_cell(const struct engine *e, struct buf *out);
 bool cell_is_not_fresh(const struct cell *c); /* seen, and wrong: not silent, moved or never seen */

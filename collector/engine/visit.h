@@ -57,4 +57,23 @@ bool time_is_bounded(int64_t at_us); /* far from where sums overflow, or TIME_NO
 		(v)->bad |= (field) != INT64_MAX && !time_is_bounded(field);                                 \
 	} while (0)
 
+/* An array of a service: its count is read before, its members are visited one by one. */
+#define VISIT_POOL(v, pool, n, cap, each)                                                                    \
+	do {                                                                                                 \
+		if ((v)->load) {                                                                             \
+			(pool) = mem_new_array((n), sizeof(*(pool)));                                        \
+			(cap) = (n);                                                                         \
+		}                                                                                            \
+		for (size_t i_ = 0; i_ < (n) && !(v)->bad; i_++)                                             \
+			each;                                                                                \
+	} while (0)
+
+/* snapshot_told.c: what was told of purges and inner layers, and which answers came through */
+struct sizes { /* what indexes are checked against */
+	size_t names, texts, agents, services, endpoints, values, members, routes, cells, links;
+};
+void visit_purge(struct visit *v, struct purge *p);
+void visit_inner(struct visit *v, struct inner *in);
+void visit_drawlogs(struct visit *v, struct service *s, const struct sizes *z);
+
 #endif

@@ -235,7 +235,7 @@ check_schema() { # check_schema NAME LIST [KEY...]: of replay's answer; KEYs are
 	printf '%s\n' "${@:3}" | sort - "$tmp/served" >"$tmp/may"
 	for key in $(comm -13 "$tmp/may" "$tmp/schema"); do complain "openapi.yaml: $1 has $key, which is not served"; done
 }
-check_schema Cell cells share
+check_schema Cell cells share why
 check_schema Deploy deploys
 check_schema Service services
 

@@ -176,7 +176,8 @@ static void do_service(struct run *r, const struct step *s)
 		snprintf(urls[i], sizeof(urls[i]), "https://shop.example/%.*s%.*s", STR_ARG(id),
 			STR_ARG(option_or(s, "url", "")));
 		endpoints[i] = (struct ev_endpoint){ id, str_of(urls[i]),
-			str_is(ids[i], "prefix") ? MATCH_PREFIX : MATCH_EXACT, str_is(ids[i], "learned") };
+			str_is(ids[i], "prefix") ? MATCH_PREFIX : MATCH_EXACT, str_is(ids[i], "learned"),
+			option_or(s, "cdn", ""), option_or(s, "cdnzone", "") };
 	}
 	struct event ev = { .kind = EV_SERVICE,
 		.service = { .name = s->words[1],
@@ -253,11 +254,13 @@ static void do_see(struct run *r, const struct step *s)
 	bool origin = str_is(s->words[2], "origin");
 	struct str dict[] = { STR_NONE, option_or(s, "ep", "v"),
 		origin ? STR_NONE : full_edge(s->words[2], edge_text),
-		str_is(s->words[3], "-") ? STR_NONE : s->words[3], option_or(s, "node", "") };
+		str_is(s->words[3], "-") ? STR_NONE : s->words[3], option_or(s, "node", ""),
+		option_or(s, "etag", ""), option_or(s, "head", "") };
 	struct obs o;
 	obs_init(&o);
 	o.observed_at_us = option_time(r, s, "at", ZERO_US + s->at_us);
-	o.endpoint = 1, o.edge = 2, o.version = 3, o.node = 4;
+	o.endpoint = 1, o.edge = 2, o.version = 3, o.node = 4, o.etag = 5, o.evidence = 6;
+	o.browser_ttl_s = (int32_t)option_int(r, s, "browser", OBS_TTL_NONE);
 	o.path = origin ? PATH_ORIGIN : PATH_EDGE;
 	o.status = (int16_t)option_int(r, s, "status", 200);
 	if (option(s, "fail", &word)) {
@@ -298,13 +301,93 @@ static void do_agent(struct run *r, const struct step *s)
 
 static void do_purge(struct run *r, const struct step *s)
 {
+	struct str tag = option_or(s, "tag", "");
+	bool path = s->n_words > 2 && str_starts(s->words[2], "/");
 	struct event ev = { .kind = EV_PURGE,
 		.purge = { .id = s->words[1],
 			.service = STR("shop"),
+			.vendor = option_or(s, "vendor", ""),
+			.zone = option_or(s, "zone", ""),
 			.requested_at_us = TIME_NONE,
-			.completed_at_us = TIME_NONE,
+			.completed_at_us = option_time(r, s, "completed", TIME_NONE),
 			.patterns = &s->words[2],
-			.n_patterns = 1 } };
+			.n_patterns = path,
+			.tags = &tag,
+			.n_tags = tag.n > 0,
+			.soft = flag(s, "soft"),
+			.everything = flag(s, "everything") } };
+	fold(r, s, &ev);
+}
+
+/* "v1:10:ready" to its parts. */
+static struct str word_part(struct str *word)
+{
+	struct str part = STR_NONE;
+	(void)str_cut(word, ':', &part);
+	return part;
+}
+
+static void do_mesh(struct run *r, const struct step *s)
+{
+	struct ev_route routes[LIST_MAX];
+	size_t n = 0;
+	for (size_t i = 1; i < s->n_words && n < LIST_MAX; i++) {
+		struct str word = s->words[i];
+		int64_t weight = 0, ready = -1;
+		struct str version = word_part(&word), w = word_part(&word);
+		(void)str_to_i64(w, &weight, NULL);
+		if (word.n)
+			(void)str_to_i64(word, &ready, NULL);
+		routes[n++] = (struct ev_route){ version, version, STR_NONE, (double)weight, (int)ready };
+	}
+	struct event ev = { .kind = EV_INNER,
+		.inner = { .service = STR("shop"),
+			.type = STR("mesh"),
+			.json = STR("{}"),
+			.routes = routes,
+			.n_routes = n,
+			.since_us = TIME_NONE } };
+	fold(r, s, &ev);
+}
+
+static void do_rollout(struct run *r, const struct step *s)
+{
+	char text[200];
+	struct str said = option_or(s, "reason", "");
+	size_t n = MIN(said.n, sizeof(text));
+	for (size_t i = 0; i < n; i++)
+		text[i] = said.p[i] == '_' ? ' ' : said.p[i];
+	struct event ev = { .kind = EV_INNER,
+		.inner = { .service = STR("shop"),
+			.type = STR("rollout"),
+			.json = STR("{}"),
+			.controller = STR("flagger"),
+			.phase = s->words[1],
+			.reason = { text, n },
+			.since_us = option_time(r, s, "since", TIME_NONE) } };
+	fold(r, s, &ev);
+}
+
+static void do_pods(struct run *r, const struct step *s)
+{
+	struct ev_pod pods[LIST_MAX];
+	size_t n = 0;
+	for (size_t i = 1; i < s->n_words && n < LIST_MAX; i++) {
+		struct str word = s->words[i];
+		struct str version = word_part(&word);
+		pods[n++] = (struct ev_pod){ .name = version,
+			.version = version,
+			.subset = version,
+			.ready = !str_is(word, "unready"),
+			.terminating = str_is(word, "terminating") };
+	}
+	struct event ev = { .kind = EV_INNER,
+		.inner = { .service = STR("shop"),
+			.type = STR("pods"),
+			.json = STR("{}"),
+			.pods = pods,
+			.n_pods = n,
+			.since_us = TIME_NONE } };
 	fold(r, s, &ev);
 }
 
@@ -328,6 +411,9 @@ static const struct {
 	{ "see", do_see },
 	{ "agent", do_agent },
 	{ "purge", do_purge },
+	{ "mesh", do_mesh },
+	{ "rollout", do_rollout },
+	{ "pods", do_pods },
 	{ "down", do_down },
 	{ "expect", do_expect },
 };

@@ -52,7 +52,7 @@ static void make_service(struct journal *j)
 	for (uint32_t i = 0; i < n; i++)
 		j->endpoints[i] =
 			(struct ev_endpoint){ str_of(ids[i]), say(j, i, "https://x/", roll(j, 20) == 0),
-				i == 2 ? MATCH_PREFIX : MATCH_EXACT, i == 3 };
+				i == 2 ? MATCH_PREFIX : MATCH_EXACT, i == 3, STR_NONE, STR_NONE };
 	j->ev.kind = EV_SERVICE;
 	j->ev.service = (struct ev_service){
 		.name = say(j, 10, "shop", roll(j, 2)),
@@ -184,8 +184,10 @@ static void make_other(struct journal *j)
 		break;
 	case 3:
 		j->ev.kind = EV_INNER;
-		j->ev.inner = (struct ev_inner){ say(j, 1, "shop", roll(j, 2)), STR("mesh"),
-			STR("{\"routes\":[]}") };
+		j->ev.inner = (struct ev_inner){ .service = say(j, 1, "shop", roll(j, 2)),
+			.type = STR("mesh"),
+			.json = STR("{\"routes\":[]}"),
+			.since_us = TIME_NONE };
 		break;
 	default:
 		j->ev.kind = EV_CLOCK;

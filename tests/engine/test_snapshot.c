@@ -96,7 +96,7 @@ static void a_snapshot_of_version_1_is_the_state_that_wrote_it(void **state)
 		fail_msg("%s", err.text);
 	engine_save(e, &want);
 	engine_save(loaded, &got);
-	assert_true(str_starts(buf_str(&want), "tidemark snapshot 2\n"));
+	assert_true(str_starts(buf_str(&want), "tidemark snapshot 3\n"));
 	assert_int_equal(got.n, want.n);
 	assert_memory_equal(got.p, want.p, want.n);
 	buf_fini(&want), buf_fini(&got);

@@ -184,8 +184,8 @@ static const struct story stories[] = {
 		"5s deploy v2 live=5s\nevery 10s 10s..905s see a1 fra v2\nevery 10s 11s..905s see a2 ams v2\n"
 		"every 10s 12s..905s see a3 nrt v1\n904s expect deploy v2 verdict=converging\n"
 		"905s expect deploy v2 verdict=failed not_fresh.n=1 not_fresh.0.edge=cdn:nrt "
-		"not_fresh.0.state=stale unexplained=1 "
-		"layers.edge=fail layers.mesh=not_configured cause=null causes={}\n"
+		"not_fresh.0.state=stale unexplained=0 "
+		"layers.edge=fail layers.mesh=not_configured cause=cached_unknown_age\n"
 		"905s expect verdicts v2 converging,failed\n" },
 	{ "an unknown version is a wrong version", PAST
 		"5s deploy v2 live=5s\nevery 10s 10s..905s see a1 fra v2\nevery 10s 10s..905s see a2 ams v2\n"

@@ -26,8 +26,8 @@ static void fold(struct engine *e, struct event ev, int64_t at_s)
 static void tell_service(struct engine *e, const char *name)
 {
 	static const struct ev_endpoint endpoints[] = { { STR("v"), STR("https://x/\"v\""), MATCH_EXACT,
-								false },
-		{ STR("w"), STR("https://x/w"), MATCH_EXACT, false } };
+								false, STR_NONE, STR_NONE },
+		{ STR("w"), STR("https://x/w"), MATCH_EXACT, false, STR_NONE, STR_NONE } };
 	fold(e,
 		(struct event){ .kind = EV_SERVICE,
 			.service = { .name = str_of(name),
@@ -465,9 +465,11 @@ static void deploys_are_capped(void **state)
 static void entries_that_make_no_sense_are_refused(void **state)
 {
 	(void)state;
-	static const struct ev_endpoint twice[] = { { STR("v"), STR("u"), MATCH_EXACT, false },
-		{ STR("v"), STR("u2"), MATCH_EXACT, false } };
-	static const struct ev_endpoint nameless[] = { { STR_NONE, STR("u"), MATCH_EXACT, false } };
+	static const struct ev_endpoint twice[] = { { STR("v"), STR("u"), MATCH_EXACT, false, STR_NONE,
+							    STR_NONE },
+		{ STR("v"), STR("u2"), MATCH_EXACT, false, STR_NONE, STR_NONE } };
+	static const struct ev_endpoint nameless[] = { { STR_NONE, STR("u"), MATCH_EXACT, false, STR_NONE,
+		STR_NONE } };
 	const struct {
 		const char *says;
 		struct event ev;
@@ -525,9 +527,14 @@ static void entries_that_make_no_sense_are_refused(void **state)
 			{ .kind = EV_PURGE_PATCH, .purge_patch = { .id = STR("p") } }, ERR_NOT_FOUND },
 		{ "an agent without a name", { .kind = EV_AGENT }, ERR_NONSENSE },
 		{ "an inner layer of an unknown service",
-			{ .kind = EV_INNER, .inner = { STR("no"), STR("mesh"), STR("{}") } }, ERR_NOT_FOUND },
+			{ .kind = EV_INNER,
+				.inner = { .service = STR("no"), .type = STR("mesh"), .json = STR("{}") } },
+			ERR_NOT_FOUND },
 		{ "an inner layer that is none",
-			{ .kind = EV_INNER, .inner = { STR("shop"), STR("cloud"), STR("{}") } },
+			{ .kind = EV_INNER,
+				.inner = { .service = STR("shop"),
+					.type = STR("cloud"),
+					.json = STR("{}") } },
 			ERR_NONSENSE },
 		{ "a kind that is none", { .kind = (enum event_kind)99 }, ERR_UNSUPPORTED },
 	};
