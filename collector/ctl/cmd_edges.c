@@ -3,11 +3,12 @@
 #include "collector/ctl/cells.h"
 #include "collector/ctl/ctl.h"
 #include "collector/ctl/evidence.h"
+#include "collector/ctl/why.h"
 #include "collector/engine/engine.h" /* the names of states */
 
 struct edges_options {
 	const char *state, *endpoint, *vendor, *region, *edge;
-	bool evidence;
+	bool evidence, why;
 };
 static const struct opt edges_opts[] = {
 	{ "state", OPT_TEXT, offsetof(struct edges_options, state), "S",
@@ -19,6 +20,8 @@ static const struct opt edges_opts[] = {
 	{ "edge", OPT_TEXT, offsetof(struct edges_options, edge), "VENDOR:POP", "only this edge" },
 	{ "evidence", OPT_FLAG, offsetof(struct edges_options, evidence), NULL,
 		"also the headers each edge answered with, and what they told" },
+	{ "why", OPT_FLAG, offsetof(struct edges_options, why), NULL,
+		"also why each cell that is not fresh is not, with its evidence" },
 	{ .name = NULL },
 };
 
@@ -122,6 +125,8 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 	path_add_query(&path, "vendor", str_of(o->vendor));
 	path_add_query(&path, "region", str_of(o->region));
 	path_add_query(&path, "edge", str_of(o->edge));
+	if (o->why)
+		path_add_query(&path, "why", STR("true"));
 	int rc = buf_failed(&path) ? err_set(&err, ERR_SYNTAX, "edges: what is asked for is too long")
 				   : api_list(c->api, path.p, &cells, &err);
 	buf_fini(&path);
@@ -143,6 +148,8 @@ static int edges_run(struct ctl *c, void *options, const struct texts *args)
 					 : "no cells yet: no agent has reported a result");
 		else
 			cells_table(&c->term, cells, SIZE_MAX, "", &out);
+		if (o->why)
+			why_show_cells(&c->term, cells, &out);
 		if (o->evidence)
 			evidence_show(&c->term, cells, EVIDENCE_CELLS_MAX, &out);
 		out_flush(&out);

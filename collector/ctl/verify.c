@@ -48,6 +48,7 @@ int deploy_read(const json_t *answer, struct deploy_seen *ret, struct err *err)
 			d.id.n == 0 ? "id" : "verdict", TIDEMARK_VERSION);
 	d.reason = json_text(answer, "reason");
 	d.propagation = p;
+	d.answer = answer;
 	d.share = json_num(p, "converged_share", -1);
 	d.coverage = json_num(p, "coverage", -1);
 	d.known = json_count(p, "known"), d.observed = json_count(p, "observed"),

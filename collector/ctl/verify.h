@@ -17,10 +17,11 @@ struct deploy_seen {
 	double share, coverage; /* -1: not known */
 	size_t known, observed, converged;
 	const json_t *not_fresh, *unobserved, *next, *propagation;
-	bool overtaken;  /* another deploy is current by now, whatever this one's verdict was */
-	bool explained;  /* it names a cause: then its next steps are better than ours */
-	bool is_final;   /* nothing more is coming, but a relapse */
-	bool wrong_seen; /* a cell serves another version: positive evidence */
+	const json_t *answer; /* all of it */
+	bool overtaken;       /* another deploy is current by now, whatever this one's verdict was */
+	bool explained;       /* it names a cause: then its next steps are better than ours */
+	bool is_final;        /* nothing more is coming, but a relapse */
+	bool wrong_seen;      /* a cell serves another version: positive evidence */
 };
 /* ERR_CORRUPT: this is no deploy. */
 MUST_USE int deploy_read(const json_t *answer, struct deploy_seen *ret, struct err *err);

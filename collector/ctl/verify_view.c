@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "collector/ctl/cells.h"
 #include "collector/ctl/verify.h"
+#include "collector/ctl/why.h"
 
 #define BAR_WIDTH      24
 #define CURVE_WIDTH    32
@@ -438,8 +439,20 @@ static void add_next(
 {
 	if (how == VERIFY_PASSED)
 		return;
-	if (d->explained && json_array_size(d->next) > 0) {
+	const json_t *why = json_object_get(d->answer, "why");
+	if (d->explained && !json_is_object(why) && json_array_size(d->next) > 0) {
 		add_told_steps(b, d);
+		return;
+	}
+	struct str layer = json_text(why, "layer");
+	if (d->explained && json_is_object(why) && how == VERIFY_FAILED) {
+		/* the command stands with the cause; a purge is told of when it is done */
+		bool cache = str_is(layer, "edge") || str_is(layer, "shield");
+		buf_addf(b, "then %s\n", cache && d->wrong_seen ? "tell it and look again:" : "look again:");
+		if (cache && d->wrong_seen)
+			add_purge_command(v, d, b);
+		buf_addf(b, "      ");
+		add_again(v, "", b);
 		return;
 	}
 	buf_addf(b, "next: ");
@@ -479,6 +492,8 @@ void view_end(struct verify_view *v, const struct deploy_seen *d, enum verify_st
 		cells_table(v->term, d->not_fresh, CELLS_LISTED, "  ", &b);
 	if (how == VERIFY_FAILED || how == VERIFY_INCONCLUSIVE)
 		add_unobserved(&b, d);
+	if (how == VERIFY_FAILED || how == VERIFY_INCONCLUSIVE)
+		why_show_deploy(v->term, d->answer, &b);
 	add_next(v, d, how, &b);
 	out_flush(&b);
 	buf_fini(&b);

@@ -29,6 +29,11 @@ struct str edge_vendor(struct str edge)
 	return at < 0 ? edge : str_first(edge, (size_t)at);
 }
 
+bool edge_is_bare(struct str edge)
+{
+	return edge.n == 0 || str_is(edge, "none") || str_is(edge_vendor(edge), "direct");
+}
+
 struct trouble *cell_trouble(struct cell *c)
 {
 	if (c->trouble == NULL) {

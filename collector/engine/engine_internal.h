@@ -483,6 +483,8 @@ struct trouble *cell_trouble(struct cell *c);
 void cell_error(struct cell *c, const struct link *l, const struct obs *o, int64_t at_us);
 void agent_went_blind(struct engine *e, uint32_t agent, int64_t at_us, bool late); /* or sees again */
 struct str edge_vendor(struct str edge);
+/* Does no cache stand there, as far as anybody says? Agents call that direct:IP. */
+bool edge_is_bare(struct str edge);
 bool cell_mixes_versions(struct engine *e, struct service *s, const struct cell *c);
 
 /* draws.c */

@@ -27,9 +27,9 @@ static enum result result_of(const struct obs *o)
 }
 
 /* Did the answer come from behind all caches? Where nobody says, only the absence of any CDN is proof. */
-static bool came_through(const struct obs *o)
+static bool came_through(const struct fold *f, const struct obs *o)
 {
-	bool through = o->n_tiers == 0 && o->edge == 0;
+	bool through = o->n_tiers == 0 && edge_is_bare(batch_str(f->b, o->edge));
 	if (obs_is_cached(o))
 		return false;
 	for (size_t i = 0; i < o->n_tiers; i++)
@@ -536,7 +536,7 @@ static void observe_one(struct fold *f, const struct obs *ob)
 		return;
 	}
 	o.late = e->now_us - o.at_us > LATE_US && engine_elapsed(e, o.at_us, e->now_us) > LATE_US;
-	o.through = ob->path == PATH_EDGE && came_through(ob);
+	o.through = ob->path == PATH_EDGE && came_through(f, ob);
 	agent_note(f, &o);
 	if (ob->path == PATH_ORIGIN)
 		observe_origin(f, &o);

@@ -395,7 +395,7 @@ bool why_cell(const struct why_view *w, const struct cell *c, struct why *ret)
 	ret->holder = holder_of(o.tiers, o.age_s);
 	uint32_t n = o.tiers & 7;
 	/* somebody stands in front of the origin: then no word of a cache is no proof that there is none */
-	bool silent = n > 0 || !str_is(names_get(&w->e->names, c->edge), "none");
+	bool silent = n > 0 || !edge_is_bare(names_get(&w->e->names, c->edge));
 	for (uint32_t i = 0; i < n; i++)
 		silent &= tier_of(o.tiers, i) == CACHE_UNKNOWN;
 	if (ret->holder != NO_HOLDER)

@@ -116,7 +116,7 @@ static void answer_cells(struct request *r, struct str service)
 	};
 	struct buf next;
 	struct err err;
-	if (!request_query_limit(r, 500, 5000, &f.limit))
+	if (!request_query_limit(r, 500, 5000, &f.limit) || !request_query_flag(r, "why", &f.why))
 		return;
 	if (!query_state_known(r, f.state))
 		return;

@@ -99,6 +99,17 @@ struct str request_header(const struct request *r, const char *name)
 	return str_of(MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
 }
 
+bool request_query_flag(struct request *r, const char *name, bool *ret)
+{
+	struct str text = request_query(r, name);
+	*ret = str_is(text, "true");
+	if (!request_has_query(r, name) || *ret || str_is(text, "false"))
+		return true;
+	answer_problem(r, 400, "bad_parameter", "%s: want true or false, got '%.*s'", name,
+		STR_ARG(str_first(text, 64)));
+	return false;
+}
+
 bool request_query_limit(struct request *r, size_t dflt, size_t max, size_t *ret)
 {
 	int64_t v = (int64_t)dflt;

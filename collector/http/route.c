@@ -7,7 +7,7 @@
 /* clang-format off */
 const struct route routes[] = {
 	{ "GET", "/api/v1/services", SCOPE_READ, 0, RUN_HERE, handle_services, "limit cursor" },
-	{ "GET", "/api/v1/cells", SCOPE_READ, 0, RUN_HERE, handle_cells, "service endpoint vendor region state edge limit cursor" },
+	{ "GET", "/api/v1/cells", SCOPE_READ, 0, RUN_HERE, handle_cells, "service endpoint vendor region state edge why limit cursor" },
 	{ "GET", "/api/v1/cells/{endpoint}/{edge}", SCOPE_READ, 0, RUN_HERE, handle_cell, "service" },
 	{ "GET", "/api/v1/cells/{endpoint}/{edge}/history", SCOPE_READ, 0, RUN_SQL, handle_history, "service from to limit" },
 	{ "GET", "/api/v1/cells/{endpoint}/{edge}/evidence", SCOPE_READ, 0, RUN_SQL, handle_evidence, "service limit" },
@@ -16,7 +16,7 @@ const struct route routes[] = {
 	{ "GET", "/api/v1/deploys/{id}", SCOPE_READ, 0, RUN_HERE, handle_deploy, "wait" },
 	{ "PATCH", "/api/v1/deploys/{id}", SCOPE_DEPLOY, ROUTE_BODY, RUN_JOURNAL, handle_deploy_patch, "" },
 	{ "GET", "/api/v1/deploys/{id}/propagation", SCOPE_READ, 0, RUN_HERE, handle_propagation, "" },
-	{ "GET", "/api/v1/deploys/{id}/cells", SCOPE_READ, 0, RUN_HERE, handle_deploy_cells, "endpoint vendor region state edge limit cursor" },
+	{ "GET", "/api/v1/deploys/{id}/cells", SCOPE_READ, 0, RUN_HERE, handle_deploy_cells, "endpoint vendor region state edge why limit cursor" },
 	{ "GET", "/api/v1/purges", SCOPE_READ, 0, RUN_HERE, handle_purges, "service limit cursor" },
 	{ "POST", "/api/v1/purges", SCOPE_DEPLOY, ROUTE_BODY, RUN_JOURNAL, handle_purge_post, "" },
 	{ "GET", "/api/v1/purges/{id}", SCOPE_READ, 0, RUN_HERE, handle_purge, "" },

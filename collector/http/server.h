@@ -109,6 +109,8 @@ struct str request_query(const struct request *r, const char *name); /* empty wh
 bool request_has_query(const struct request *r, const char *name);
 struct str request_header(const struct request *r, const char *name); /* mhd thread only */
 /* Each answers 400 itself and returns false when the text is wrong; absent gives dflt. */
+/* true or false, false where it is not said; else it has answered. */
+bool request_query_flag(struct request *r, const char *name, bool *ret);
 bool request_query_limit(struct request *r, size_t dflt, size_t max, size_t *ret);
 bool request_query_time(struct request *r, const char *name, int64_t dflt_us, int64_t *ret_us);
 bool request_query_duration(struct request *r, const char *name, int64_t max_us, int64_t *ret_us);

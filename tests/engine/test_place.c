@@ -51,7 +51,8 @@ static void tell_seen(struct engine *e, const char *agent, const char *edge)
 
 static struct engine *world(void)
 {
-	static const struct ev_endpoint v = { STR("v"), STR("https://x/v"), MATCH_EXACT, false, STR_NONE, STR_NONE };
+	static const struct ev_endpoint v = { STR("v"), STR("https://x/v"), MATCH_EXACT, false, STR_NONE,
+		STR_NONE };
 	struct engine *e = engine_new(NULL);
 	position = 0;
 	fold(e, (struct event){ .kind = EV_SERVICE,

@@ -153,6 +153,11 @@ static const struct story stories[] = {
 	{ "B8: some draws old, and nothing is known of what lies behind", SHOP BEFORE LIVE
 		"every 10s 10s..100s see a1 " CF " v1 cache=miss\nevery 10s 15s..105s see a1 " CF
 		" v2 cache=miss\n105s expect cell " CF " state=mixed cause=split_traffic\n" },
+	{ "B8: where no cache stands, every answer came through",
+		SHOP "every 10s -100s..-10s see a1 direct:10.0.0.1 v1\n" LIVE
+		     "every 10s 10s..100s see a1 direct:10.0.0.1 v1\n"
+		     "every 10s 15s..105s see a1 direct:10.0.0.1 v2\n105s expect cell direct:10.0.0.1 "
+		     "cause=split_traffic\n" },
 	{ "B9: errors at every edge: the origin fails", SHOP BEFORE
 		"every 10s -100s..-10s see a2 cloudfront:IAD89-P1 v1 cache=hit age=3600\n" LIVE
 		"every 10s 10s..60s see a1 " CF " - status=500 cache=miss\n"
