@@ -228,6 +228,51 @@ static const struct story stories[] = {
 		     "200s mesh v2:100\n200s expect deploy v2 verdict=verified cause=null layers.mesh=pass "
 		     "innermost=null\n" },
 
+	{ "the story: every pod is new, the rollout synced, and users see the old version; five rounds",
+		"service shop interval=60s timeout=3h endpoints=v,w,x\n-2h deploy v1 live=-2h\n"
+		"every 60s -600s..-60s see a1 " CF
+		" v1 cache=hit age=3600 ep=v\nevery 60s -600s..-60s see a1 " CF
+		" v1 cache=hit age=3600 ep=w\nevery 60s -600s..-60s see a1 " CF " v1 cache=dynamic ep=x\n"
+		"0s deploy v2 live=0s\n0s pods v2 v2\n"
+		/* a narrow invalidation: one path is new, the other serves a copy four hours old */
+		"5s purge p1 /v vendor=cloudfront completed=6s\nevery 60s 60s..1800s see a1 " CF
+		" v2 cache=hit age=30 ep=v\nevery 60s 60s..1800s see a1 " CF
+		" v1 cache=hit age=14400 ttl=72000 ep=w\n"
+		"every 60s 60s..1800s see a1 " CF " v2 cache=dynamic ep=x\n1800s expect cell " CF
+		"/w state=stale cause=purge_missed_key why.layer=edge why.sibling.endpoint=v "
+		"why.sibling.version=v2\n"
+		"1800s expect deploy v2 cause=purge_missed_key causes.purge_missed_key=1 unexplained=0 "
+		"layers.edge=fail "
+		"layers.pods=pass innermost=edge\n"
+		/* the right one follows; but a canary was left at 90/10, with the old version alive */
+		"1805s purge p2 /w vendor=cloudfront completed=1806s\n1810s pods v2 v2 v1\n1810s mesh v2:90 "
+		"v1:10\n"
+		"every 60s 1860s..6600s see a1 " CF
+		" v2 cache=hit age=30 ep=v\nevery 60s 1860s..6600s see a1 " CF
+		" v2 cache=hit age=30 ep=w\nevery 20s 1860s..2760s see a1 " CF " v2 cache=dynamic ep=x\n"
+		"every 180s 1870s..2770s see a1 " CF " v1 cache=dynamic ep=x\n2770s expect cell " CF
+		"/x state=mixed cause=canary_residual\n2770s expect deploy v2 cause=canary_residual "
+		"causes.canary_residual=1 "
+		"layers.edge=pass layers.mesh=fail layers.pods=fail\n"
+		/* then the old version's pods are gone, and the weight is not */
+		"2780s pods v2 v2\nevery 20s 2780s..3680s see a1 " CF " v2 cache=dynamic ep=x\n"
+		"every 120s 2790s..3690s see a1 " CF " - cache=dynamic status=503 ep=x\n3690s expect cell " CF
+		"/x state=mixed cause=dead_subset why.layer=mesh\n3690s expect deploy v2 cause=dead_subset "
+		"innermost=mesh "
+		"layers.pods=pass\n"
+		/* the controller is started again, and sits in Progressing for lack of metric values */
+		"3700s pods v2 v1\n3700s mesh v2:50 v1:50\n3700s rollout Progressing since=3700s "
+		"reason=no_values_found_for_metric_request-success-rate\nevery 20s 3700s..4700s see a1 " CF
+		" v2 cache=dynamic ep=x\nevery 20s 3710s..4710s see a1 " CF
+		" v1 cache=dynamic ep=x\n4710s expect cell " CF
+		"/x state=mixed cause=rollout_stuck\n4710s expect deploy v2 cause=rollout_stuck "
+		"layers.rollout=fail\n"
+		/* all clear */
+		"4720s pods v2 v2\n4720s mesh v2:100\n4720s rollout Succeeded\nevery 20s 4720s..6600s see "
+		"a1 " CF " v2 cache=dynamic ep=x\n6600s expect deploy v2 verdict=verified cause=null "
+			 "causes={} unexplained=0 "
+		"innermost=null layers.mesh=pass layers.rollout=pass layers.pods=pass\n" },
+
 	/* -- the deploy's own -- */
 	{ "a deploy's cause explains most of its cells, and says how many it does not",
 		"service shop interval=10s timeout=5m endpoints=v,w,x\n-2h deploy v1 live=-2h\n" LIVE
