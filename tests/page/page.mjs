@@ -52,6 +52,18 @@ const world = {
 		{ name: "eu-1", region: "eu", state: "connected", last_seen: minutesAgo(0), last_result: minutesAgo(0), software: "tidemark-agent 0.1.0", clock_suspect: false, results: 100 },
 		{ name: "us-1", region: "us", state: "silent", last_seen: minutesAgo(9), last_result: minutesAgo(9), software: null, clock_suspect: true, results: 3 },
 	],
+	explained: {
+		cause: "purge_missed_key", causes: { purge_missed_key: 2, shield_stale: 1 }, unexplained: 1,
+		why: {
+			cause: "purge_missed_key", also: [], layer: "edge", text: "purge p1 was of /version, which does not cover it <img src=x onerror=alert(1)>",
+			evidence: [{ kind: "purge", text: "cloudfront purge of /version", id: "p1" }], remarks: [],
+			sibling: { endpoint: "version", edge: "cloudfront:FRA56-P3", version: "v2", differs: [{ what: "Age", here: "4590", there: "20" }] },
+			refuted_by: "a purge of exactly this URL that leaves it", next: "aws cloudfront create-invalidation --distribution-id E1 --paths '/version*'",
+		},
+		layers: { edge: "fail", shield: "pass", origin: "not_configured", mesh: "fail", rollout: "unknown", pods: "pass" },
+		layer_evidence: { mesh: "10 % go to subset v1, which has no ready pod" }, innermost: "mesh",
+		advisories: [{ code: "browser_tail", endpoint: "version", text: "Cache-Control lets a browser keep an answer for up to 600 s more" }],
+	},
 	points: [{ t_s: 3, earliest: 0.25, latest: 0 }, { t_s: 8.5, earliest: 0.75, latest: 0.5 }, { t_s: 20, earliest: 0.75, latest: 0.75 }],
 };
 const readers = new Set();
@@ -78,6 +90,8 @@ const server = createServer((q, a) => {
 		return;
 	}
 	if (path.endsWith("/propagation")) return json({ id: "d_1", points: world.points });
+	if (path === "/api/v1/deploys/d_1") return json({ ...world.deploys[0], ...world.explained });
+	if (/^\/api\/v1\/cells\/[^/]+\/[^/]+$/.test(path)) return json({ ...world.cells[1], why: world.explained.why });
 	if (path.endsWith("/history")) return json({ transitions: [{ at: minutesAgo(4), from: "fresh", to: "stale", version: "v1" }], results: [] });
 	const file = path === "/" ? "index.html" : path.slice(1);
 	const headers = { "content-type": types[file.split(".").pop()] ?? "text/plain",
@@ -151,6 +165,18 @@ await test("the page shows the deploy's verdict, share and bounds", desktop, asy
 	assert.match(text, /3\.0s – 8\.5s|3s – 8\.5s/);
 	assert.match(text, /not yet/);
 });
+await test("the deploy names its cause, its layers and where to look; hostile text stays text", desktop, async (page) => {
+	const why = page.getByRole("group", { name: "cause and layers" });
+	await why.getByText("purge_missed_key", { exact: true }).waitFor();
+	const text = await why.innerText();
+	assert.match(text, /purge_missed_key: 2 cells, shield_stale: 1 cell/);
+	assert.match(text, /<img src=x/);
+	assert.match(text, /✕ mesh fail/);
+	assert.match(text, /Look here: mesh\. 10 % go to subset v1/);
+	assert.match(text, /a browser keep an answer/);
+	assert.equal(await page.locator("img").count(), 0);
+	await shot(page, "why");
+});
 await test("agents are listed with their state; one whose clock is off says so", desktop, async (page) => {
 	const row = page.getByRole("row", { name: /us-1/ });
 	assert.match(await row.innerText(), /silent, clock off/);
@@ -166,6 +192,10 @@ await test("a cell opens with its evidence and history", desktop, async (page) =
 	const panel = page.getByRole("complementary", { name: "cell" });
 	assert.match(await panel.innerText(), /should serve\s+v2/);
 	await panel.getByText("fresh → stale").waitFor();
+	const why = panel.getByRole("region", { name: "why" });
+	await why.getByText("purge_missed_key").waitFor();
+	assert.match(await why.innerText(), /Age\s+4590\s+20/);
+	assert.match(await why.innerText(), /aws cloudfront create-invalidation/);
 	await shot(page, "cell");
 });
 await test("a lost collector is said loudly, and the page comes back by itself", desktop, async (page) => {

@@ -6,6 +6,7 @@ import { collectorNow, tokenSet } from "./api";
 import { Curve } from "./curve";
 import { SHAPE, WORD, ago, bounds, percent } from "./format";
 import { Matrix } from "./matrix";
+import { DeployWhy } from "./why";
 import { follow, onChange, world } from "./store";
 import { type Agent, type Cell, type Deploy, STATES, type Service } from "./types";
 
@@ -49,6 +50,7 @@ function DeployPanel({ deploy, now }: { deploy: Deploy; now: number }) {
 			{deploy.verdict !== "verified" && deploy.decided_at && p.observed > 0 && p.converged === p.observed && (
 				<p class="reason now">✓ By now all {p.observed} observed cells serve it.</p>
 			)}
+			<DeployWhy deploy={deploy} />
 			<dl class="figures">
 				<div><dt>converged</dt><dd>{percent(p.converged_share)} <small>{p.converged} of {p.observed}</small></dd></div>
 				<div><dt>coverage</dt><dd>{percent(p.coverage)} <small>{p.known} known before</small></dd></div>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api";
 import { SAYS, SHAPE, WORD, ago, duration } from "./format";
+import { CellWhy } from "./why";
 import type { Cell, Service, State, Transition } from "./types";
 
 const short = (text: string, n: number) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
@@ -138,6 +139,7 @@ function CellPanel({ cell, url, now, close }: { cell: Cell; url: string; now: nu
 			<dl>
 				{rows.filter(([, v]) => v).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}
 			</dl>
+			<CellWhy cell={cell} />
 			{history && history.length > 0 && (
 				<ol class="history">
 					{history.slice(-12).reverse().map((t, i) => (

@@ -79,6 +79,30 @@ export interface Deploy {
 	next: string[];
 }
 
+export interface Why {
+	cause?: string;
+	also?: string[];
+	layer: string;
+	text: string;
+	evidence: { kind: string; text: string; id?: string }[];
+	remarks?: string[];
+	sibling?: { endpoint: string; edge: string; version: string | null; differs: { what: string; here: string; there: string }[] } | null;
+	refuted_by: string;
+	next: string;
+}
+
+// What one deploy says beyond its place in the list.
+export interface Explained {
+	cause: string | null;
+	causes?: Record<string, number>;
+	unexplained?: number | null;
+	why?: Why | null;
+	layers?: Record<string, string>;
+	layer_evidence?: Record<string, string>;
+	innermost?: string | null;
+	advisories?: { code: string; endpoint?: string; text: string }[];
+}
+
 export interface Propagation {
 	id: string;
 	points: { t_s: number; earliest: number; latest: number }[];
