@@ -16,7 +16,6 @@ enum star {
 enum query {
 	QUERY_COUNTS,  /* part of the key: the pattern must carry it */
 	QUERY_IGNORED, /* all variants go with the path */
-	QUERY_UNKNOWN, /* the zone decides: a path alone may cover its variants */
 };
 
 struct rules {
@@ -42,9 +41,9 @@ static const struct rules table[] = {
 	{ "akamai", STAR_LITERAL, QUERY_COUNTS, .window_us = 30 * US_PER_S },
 	{ "google", STAR_AFTER_SLASH, QUERY_IGNORED, .window_us = 60 * US_PER_S },
 	{ "azure", STAR_AFTER_SLASH, QUERY_IGNORED, .any_case = true, .window_us = 10 * US_PER_MIN },
-	{ "vercel", STAR_LITERAL, QUERY_UNKNOWN, .window_us = OTHER_WINDOW_US },
+	{ "vercel", STAR_LITERAL, QUERY_COUNTS, .window_us = OTHER_WINDOW_US },
 	{ "netlify", STAR_LITERAL, QUERY_COUNTS, .window_us = OTHER_WINDOW_US },
-	{ "bunny", STAR_LAST, QUERY_UNKNOWN, .directory = true, .window_us = OTHER_WINDOW_US },
+	{ "bunny", STAR_LAST, QUERY_COUNTS, .directory = true, .window_us = OTHER_WINDOW_US },
 	{ "jsdelivr", STAR_LITERAL, QUERY_IGNORED, .window_us = OTHER_WINDOW_US },
 	{ "tencent", STAR_LITERAL, QUERY_COUNTS, .directory = true, .window_us = 5 * US_PER_MIN },
 	{ "edgeone", STAR_LITERAL, QUERY_COUNTS, .directory = true, .window_us = 5 * US_PER_MIN },
@@ -68,9 +67,20 @@ static const struct rules others = { "", STAR_ANY, QUERY_COUNTS, .directory = fa
 static const struct rules *rules_of(struct str vendor)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (str_eq_nocase(vendor, str_of(table[i].vendor)))
+		if (purge_same_vendor(vendor, str_of(table[i].vendor)))
 			return &table[i];
 	return &others;
+}
+
+static bool is_product_of(struct str product, struct str vendor)
+{
+	return product.n > vendor.n && product.p[vendor.n] == '-' &&
+	       str_eq_nocase(str_first(product, vendor.n), vendor);
+}
+
+bool purge_same_vendor(struct str a, struct str b)
+{
+	return str_eq_nocase(a, b) || is_product_of(a, b) || is_product_of(b, a);
 }
 
 int64_t purge_window_us(struct str vendor)
@@ -176,8 +186,7 @@ static enum purge_match path_matches(
 	if (!covers && r->directory && want.n && want.p[want.n - 1] == '/')
 		covers = begins(have, want, r->any_case);
 	if (covers)
-		return r->query == QUERY_UNKNOWN && url->query.n && pattern->query.n == 0 ? PURGE_UNKNOWN
-											  : PURGE_YES;
+		return PURGE_YES;
 	if (counts && url->query.n && pattern->query.n == 0 && same(want, url->path, r->any_case))
 		*ret_why = "the query string is part of the cache key, and the pattern has none";
 	else if (same(want, have, true))
@@ -306,7 +315,7 @@ void purge_command(struct str vendor, struct str zone, struct str pattern, struc
 {
 	const char *command = "curl -X PURGE %P", *stand_in = "";
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (str_eq_nocase(vendor, str_of(commands[i].vendor)))
+		if (purge_same_vendor(vendor, str_of(commands[i].vendor)))
 			command = commands[i].command, stand_in = commands[i].zone;
 	for (; *command; command++) {
 		if (command[0] == '%' && command[1] == 'P') {

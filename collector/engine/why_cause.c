@@ -275,10 +275,20 @@ static bool origin_is_old(const struct why_view *w, const struct cell *c)
 	return of[PATH_EDGE].old + of[PATH_EDGE].fresh > 0 ? of[PATH_EDGE].old > 0 : w->edge.old > 0;
 }
 
+/* Did a tier behind the holder answer from its copy when the holder's was made? It may have restarted the
+ * Age. */
+static bool held_behind(uint32_t tiers, uint8_t holder)
+{
+	for (uint32_t i = holder + 1u; i < (tiers & 7); i++)
+		if (holds(tier_of(tiers, i)))
+			return true;
+	return false;
+}
+
 static enum cause after_live(
 	const struct why_view *w, const struct cell *c, const struct answer *o, struct why *y)
 {
-	if (y->holder > 0)
+	if (y->holder > 0 || held_behind(o->tiers, y->holder))
 		return CAUSE_SHIELD_STALE;
 	if ((c->flags & CELL_REVALIDATED) || one_etag(w->s, c, o->value))
 		return CAUSE_VALIDATOR_UNCHANGED;

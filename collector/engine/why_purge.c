@@ -51,9 +51,9 @@ static bool concerns(const struct why_view *w, const struct purge *p, const stru
 	struct str vendor = edge_vendor(names_get(&w->e->names, c->edge)), of = str_of(p->vendor);
 	if (p->zone && ep->cdn_zone && !str_eq(str_of(p->zone), str_of(ep->cdn_zone)))
 		return false;
-	if (of.n == 0 || str_eq_nocase(of, vendor) || (is_self_run(of) && is_self_run(vendor)))
+	if (of.n == 0 || purge_same_vendor(of, vendor) || (is_self_run(of) && is_self_run(vendor)))
 		return true;
-	return ep->cdn_vendor && str_eq_nocase(of, str_of(ep->cdn_vendor));
+	return ep->cdn_vendor && purge_same_vendor(of, str_of(ep->cdn_vendor));
 }
 
 /* From when on a purge belongs to this deploy: its start, or up to an hour earlier, but not before the deploy

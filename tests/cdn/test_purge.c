@@ -63,13 +63,13 @@ static void what_a_pattern_covers(void **state)
 		{ "Google: '*' only behind a slash", "google", "/ver*", V, PURGE_NO, "slash" },
 		{ "Google: everything", "google", "/*", VQ, PURGE_YES, NULL },
 		{ "Azure: neither case nor query count", "azure", "/VERSION", VQ, PURGE_YES, NULL },
-		{ "Azure: a directory", "azure", "/API/*", "https://h/api/x", PURGE_YES, NULL },
+		{ "Azure: a directory", "azure-frontdoor", "/API/*", "https://h/api/x", PURGE_YES, NULL },
 		{ "Netlify: the whole query string is the key", "netlify", "/version", VQ, PURGE_NO,
 			"query" },
 		{ "Bunny: a trailing slash is a prefix", "bunny", "https://shop.example/api/",
 			"https://shop.example/api/x", PURGE_YES, NULL },
 		{ "Bunny: a trailing '*' too", "bunny", "https://shop.example/ver*", V, PURGE_YES, NULL },
-		{ "Bunny: the zone decides about queries", "bunny", V, VQ, PURGE_UNKNOWN, NULL },
+		{ "Bunny: a query is another object", "bunny", V, VQ, PURGE_NO, "query" },
 		{ "Tencent: a directory", "tencent", "https://shop.example/api/",
 			"https://shop.example/api/x", PURGE_YES, NULL },
 		{ "Alibaba: a regular expression cannot be judged", "alibaba", "https://shop.example/.*", V,
@@ -115,7 +115,8 @@ static void windows(void **state)
 		int64_t seconds;
 	} cases[] = { { "cloudfront", 900 }, { "azure", 600 }, { "tencent", 300 }, { "google", 60 },
 		{ "cloudflare", 30 }, { "fastly", 30 }, { "akamai", 30 }, { "self", 10 }, { "nginx", 10 },
-		{ "acme", 300 }, { "CloudFront", 900 } };
+		{ "acme", 300 }, { "azure-frontdoor", 600 }, { "tencent-edgeone", 300 }, { "azurelike", 300 },
+		{ "CloudFront", 900 } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(purge_window_us(str_of(cases[i].vendor)), cases[i].seconds * US_PER_S);
 }

@@ -44,6 +44,9 @@ static const struct story stories[] = {
 	{ "A3: the nearest tier says miss, and there is an age: the copy is of the one behind",
 		SHOP BEFORE LIVE "60s see a1 " CF " v1 cache=miss age=30\n60s expect cell " CF
 				 " cause=shield_stale\n" },
+	{ "A3: the edge repeats that its copy came from a copy behind it, which restarted the age",
+		SHOP BEFORE LIVE "60s see a1 " CF " v1 cache=hit,hit age=30\n60s expect cell " CF
+				 " cause=shield_stale\n" },
 	{ "A4: the last fill seen was a 304", SHOP BEFORE LIVE
 		"60s see a1 " CF " v1 cache=revalidated age=0\n70s see a1 " CF " v1 cache=hit age=10\n"
 		"70s expect cell " CF " cause=validator_unchanged why.layer=origin\n" },
@@ -270,7 +273,7 @@ static const struct story stories[] = {
 		/* all clear */
 		"4720s pods v2 v2\n4720s mesh v2:100\n4720s rollout Succeeded\nevery 20s 4720s..6600s see "
 		"a1 " CF " v2 cache=dynamic ep=x\n6600s expect deploy v2 verdict=verified cause=null "
-			 "causes={} unexplained=0 "
+		"causes={} unexplained=0 "
 		"innermost=null layers.mesh=pass layers.rollout=pass layers.pods=pass\n" },
 
 	/* -- the deploy's own -- */
