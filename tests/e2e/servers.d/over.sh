@@ -14,15 +14,15 @@ told varnish brief/same-varnish varnish edge:hit 2-500 "grace is a hit, and the 
 told varnish gone/varnish varnish edge:hit 2-500 "so it is with the origin gone"
 told varnish late/varnish varnish edge:hit 2-500 "so it is with stale-while-revalidate"
 # Without grace it asks first. One id means that it asked; whether for a first, a new or the same copy is not said.
-told varnish-nograce brief/same-varnish-nograce varnish edge:miss 0-1 "the origin said 304, Varnish says one id"
+told varnish-nograce brief/same-varnish-nograce varnish edge:miss 0-3 "the origin said 304, Varnish says one id"
 told varnish-nograce brief/other-varnish-nograce varnish edge:miss 0-1 "the origin had another one"
 
-told ats brief/same-ats ats edge:unknown 0-1 "the origin said 304"
+told ats brief/same-ats ats edge:unknown 0-3 "the origin said 304"
 told ats brief/other-ats ats edge:unknown 0-1 "the origin had another one"
 told ats gone/ats ats edge:stale 2-500 "the origin is gone: Warning tells"
 for n in ats-said ats-full; do
 	told $n long/miss-$n ats edge:hit 2-500 "a hit that is older now"
-	told $n brief/same-$n ats edge:revalidated 0-1 "the origin said 304"
+	told $n brief/same-$n ats edge:revalidated 0-3 "the origin said 304"
 	told $n brief/other-$n ats edge:expired 0-1 "the origin had another one"
 	told $n gone/$n ats edge:stale 2-500 "the origin is gone"
 	# An error of the origin has the same code as a new copy from it; only the Age shows that this is the old one.
@@ -31,7 +31,7 @@ done
 
 told squid long/miss-squid squid edge:hit 2-500 "a hit that is older now"
 # A confirmed copy is a HIT to Squid 5; only its Age has begun again.
-told squid brief/same-squid squid edge:hit 0-1 "the origin said 304"
+told squid brief/same-squid squid edge:hit 0-3 "the origin said 304"
 told squid brief/other-squid squid edge:expired - "the origin had another one: a MISS with a lookup of HIT"
 told squid gone/squid squid edge:stale 2-500 "the origin is gone: Warning tells"
 told squid sick/squid squid edge:stale 2-500 "the origin fails: Warning tells"
