@@ -258,7 +258,8 @@ static void near_miss(struct world *w, const struct cdn *c, const struct page *p
 {
 	int how = pick(w, 3);
 	const char *url = c->key == KEY_URL ? "https://shop.example" : "";
-	if (p->query[0] && c->key != KEY_PATH_ONLY && how > 0)
+	bool zones_own = strcmp(c->name, "bunny") == 0; /* there a zone may ignore the query */
+	if (p->query[0] && c->key != KEY_PATH_ONLY && how > 0 && !zones_own)
 		buf_addf(b, "%s%s", url, p->path); /* the bare path is another object */
 	else if (strcmp(c->name, "cloudfront") == 0 && how == 0)
 		buf_addf(b, "/*%s", p->path); /* '*' is one only at the end */
