@@ -7,7 +7,7 @@ static void inner_start(struct fields *f, struct event *ev, const char *type)
 {
 	struct str ignored = STR_NONE;
 	ev->kind = EV_INNER;
-	ev->inner = (struct ev_inner){ .type = str_of(type), .since_us = TIME_NONE };
+	ev->inner = (struct ev_inner){ .type = str_of(type), .weight = -1, .since_us = TIME_NONE };
 	field_required(f, "service");
 	field_str(f, "service", OBS_NAME_MAX, &ev->inner.service);
 	field_str(f, "source", TEXT_MAX, &ignored);
@@ -30,12 +30,14 @@ static void inner_keep(struct fields *f, struct event *ev)
 	ev->inner.json = (struct str){ text, n };
 }
 
-static void read_number(struct fields *f, const char *key, double *ret)
+static void read_weight(struct fields *f, double *ret)
 {
-	const json_t *v = field_get(f, key);
-	if (v != NULL && (!json_is_number(v) || json_number_value(v) < 0))
-		field_want(f, key, "a number, 0 or more", v);
-	else if (v != NULL)
+	const json_t *v = field_get(f, "weight");
+	if (v == NULL)
+		return;
+	if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > EV_WEIGHT_MAX)
+		field_want(f, "weight", "a number from 0 to 1000000", v);
+	else
 		*ret = json_number_value(v);
 }
 
@@ -72,14 +74,14 @@ static void *read_inner_list(struct fields *f, const struct inner_list *shape, s
 static void read_route(struct fields *f, void *to)
 {
 	struct ev_route *r = to;
-	double ready = -1;
+	int64_t ready = -1;
 	*r = (struct ev_route){ .ready = -1 };
 	field_str(f, "subset", TEXT_MAX, &r->subset);
 	field_str(f, "version", TEXT_MAX, &r->version);
 	field_str(f, "host", TEXT_MAX, &r->host);
-	read_number(f, "weight", &r->weight);
-	read_number(f, "ready", &ready);
-	r->ready = ready > 1000000 ? 1000000 : (int)ready;
+	read_weight(f, &r->weight);
+	field_int(f, "ready", 0, 1000000, &ready);
+	r->ready = (int)ready;
 }
 
 void entry_read_mesh(struct fields *f, struct event *ev)
@@ -94,7 +96,6 @@ void entry_read_mesh(struct fields *f, struct event *ev)
 void entry_read_rollout(struct fields *f, struct event *ev)
 {
 	struct ev_inner *in = &ev->inner;
-	struct str ignored = STR_NONE;
 	inner_start(f, ev, "rollout");
 	field_required(f, "phase");
 	field_str(f, "phase", TEXT_MAX, &in->phase);
@@ -102,8 +103,8 @@ void entry_read_rollout(struct fields *f, struct event *ev)
 	field_str(f, "reason", TEXT_MAX, &in->reason);
 	field_str(f, "message", TEXT_MAX, &in->message);
 	field_str(f, "version", TEXT_MAX, &in->version);
-	field_str(f, "revision", TEXT_MAX, &ignored);
-	read_number(f, "weight", &in->weight);
+	field_str(f, "revision", TEXT_MAX, &in->revision);
+	read_weight(f, &in->weight);
 	field_time(f, "since", &in->since_us);
 	inner_keep(f, ev);
 }
@@ -111,13 +112,12 @@ void entry_read_rollout(struct fields *f, struct event *ev)
 static void read_pod(struct fields *f, void *to)
 {
 	struct ev_pod *p = to;
-	struct str ignored = STR_NONE;
 	*p = (struct ev_pod){ .ready = false };
 	field_str(f, "name", TEXT_MAX, &p->name);
 	field_str(f, "version", TEXT_MAX, &p->version);
 	field_str(f, "digest", TEXT_MAX, &p->digest);
 	field_str(f, "subset", TEXT_MAX, &p->subset);
-	field_str(f, "node", TEXT_MAX, &ignored);
+	field_str(f, "node", TEXT_MAX, &p->node);
 	field_bool(f, "ready", &p->ready);
 	field_bool(f, "terminating", &p->terminating);
 }

@@ -492,6 +492,18 @@ static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d
 	buf_fini(&why), buf_fini(&names);
 }
 
+/* Asked at every fold while a layer is all that is in the way. */
+static bool inner_fails(const struct engine *e, struct service *s)
+{
+	char text[320];
+	if (s->n_inner && (s->layers_gen != s->gen || s->layers_serial != s->inner_serial)) {
+		s->layers_failing = layers_fail(e, s, s->tracked, text, sizeof(text));
+		s->layers_gen = s->gen;
+		s->layers_serial = s->inner_serial;
+	}
+	return s->n_inner && s->layers_failing;
+}
+
 void deploy_evaluate(struct engine *e, uint32_t service)
 {
 	struct service *s = e->services[service];
@@ -501,10 +513,9 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	const struct curve *c = &d->curves[0];
 	if (d->verdict != VERDICT_CONVERGING)
 		return;
-	char layer[320];
 	bool converged = share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage &&
 			 enough_agents(e, s) && still_learning(s) == NULL;
-	if (converged && !layers_fail(e, s, d, layer, sizeof(layer))) {
+	if (converged && !inner_fails(e, s)) {
 		struct buf why;
 		buf_init(&why, 1024);
 		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,

@@ -344,6 +344,9 @@ struct service {
 	struct index ix_drawlogs;
 	struct inner *inner;
 	size_t n_inner, cap_inner;
+	/* whether one of them fails, for one generation of the ledger and of what was told */
+	uint32_t inner_serial, layers_serial, layers_gen;
+	bool layers_failing;
 	uint32_t *noticed; /* texts' names in the engine's table */
 	size_t n_noticed, cap_noticed;
 

@@ -82,13 +82,14 @@ struct ev_agent {
 	bool has_location, clock_suspect;
 	double latitude, longitude;
 };
+#define EV_WEIGHT_MAX 1000000
 struct ev_route {
 	struct str subset, version, host;
-	double weight;
-	int ready; /* pods; -1: not told */
+	double weight; /* 0 to EV_WEIGHT_MAX */
+	int ready;     /* pods; -1: not told */
 };
 struct ev_pod {
-	struct str name, version, digest, subset;
+	struct str name, version, digest, subset, node;
 	bool ready, terminating;
 };
 struct ev_inner { /* mesh, rollout or pods, as it is from now on: for the layers of analysis.md section 8 */
@@ -97,9 +98,9 @@ struct ev_inner { /* mesh, rollout or pods, as it is from now on: for the layers
 	size_t n_routes;
 	const struct ev_pod *pods;
 	size_t n_pods;
-	struct str controller, phase, reason, message, version;
-	double weight;
-	int64_t since_us;
+	struct str controller, phase, reason, message, version, revision;
+	double weight;    /* of the rollout; -1: not told */
+	int64_t since_us; /* when it came into this phase; TIME_NONE: not told */
 };
 struct ev_collector { /* the collector started: it was down since then, and that time counts against nobody */
 	int64_t down_since_us; /* TIME_NONE: first start */

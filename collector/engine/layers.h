@@ -26,8 +26,8 @@ const char *layer_state_name(enum layer_state s);
 struct mesh_facts {
 	bool known;
 	double new_weight, old_weight, unknown_weight;
-	double dead_weight; /* to subsets without a ready pod */
-	const char *dead_subset;
+	double dead_weight;                   /* to subsets without a ready pod */
+	const char *dead_subset, *old_subset; /* the heaviest of them; NULL: none */
 };
 
 #define STUCK_REASONS(X)                                                                                     \
@@ -38,6 +38,7 @@ struct mesh_facts {
 	X(GATE_CLOSED, "gate_closed", "it waits for an approval")                                            \
 	X(NO_TRAFFIC, "no_traffic", "the canary receives no traffic to be judged by")                        \
 	X(NOT_READY, "not_ready", "its pods do not become ready")                                            \
+	X(GAVE_UP, "gave_up", "it gave up, and does not say why")                                            \
 	X(REASON_GIVEN, "reason_given", "the controller gave a reason of its own")                           \
 	X(CONTROLLER_SILENT, "controller_silent",                                                            \
 		"its phase has not changed for 5 minutes, and no reason is given")
@@ -45,27 +46,38 @@ struct mesh_facts {
 enum stuck_reason { STUCK_REASONS(X) STUCK_COUNT };
 #undef X
 const char *stuck_reason_name(enum stuck_reason r);
-/* Why a rollout in this phase, with this text beside it, does not go on; STUCK_NOT_STUCK where neither says.
- */
-enum stuck_reason stuck_reason_from(struct str phase, struct str text);
+const char *stuck_reason_says(enum stuck_reason r);
+/* Why a rollout in this phase, with what is said beside it, does not go on; STUCK_NOT_STUCK where nothing
+ * says that it does not. */
+enum stuck_reason stuck_reason_from(struct str phase, struct str reason, struct str message);
+/* What the controller says beyond its phase; NULL: nothing. */
+const char *rollout_said(const struct inner *in);
 
 struct rollout_facts {
 	bool known, done, failed;
-	bool stuck; /* not progressing: a reason is given, or its phase is the same for 5 minutes */
+	bool paused;            /* it waits for somebody */
+	bool unknown_phase;     /* it is in one that no controller has */
+	bool of_this, of_other; /* by the version or revision it names; neither: it names none we know */
+	bool stuck; /* not progressing: a reason is given, or its phase and weight are the same for 5 minutes
+		     */
 	enum stuck_reason stuck_reason;
+	int64_t unchanged_since_us;
 	const struct inner *entry;
 };
 struct pods_facts { /* ready and not terminating */
 	bool known;
 	uint32_t fresh, old, unknown;
 	const char *old_names[5];
+	const char *unknown_version; /* that no deploy names; NULL: not told */
 };
-void mesh_facts(
-	const struct engine *e, const struct service *s, const struct deploy *d, struct mesh_facts *ret);
+/* The entry of that type, if it was told since the deploy began. */
+const struct inner *layers_inner(const struct service *s, const struct deploy *d, const char *type);
+/* Is a version, or a revision, this deploy's by any of its names? ret_other: it is an older one's. */
+bool layers_is_of(const struct service *s, const struct deploy *d, const char *version, bool *ret_other);
+void mesh_facts(const struct service *s, const struct deploy *d, struct mesh_facts *ret);
 void rollout_facts(
 	const struct engine *e, const struct service *s, const struct deploy *d, struct rollout_facts *ret);
-void pods_facts(
-	const struct engine *e, const struct service *s, const struct deploy *d, struct pods_facts *ret);
+void pods_facts(const struct service *s, const struct deploy *d, struct pods_facts *ret);
 
 struct layers_seen { /* of the cells: by the layer their cause lies in */
 	uint32_t n_cells[LAYER_COUNT];
@@ -80,7 +92,8 @@ struct layers {
 };
 void layers_read(const struct engine *e, const struct service *s, const struct deploy *d,
 	const struct layers_seen *seen, struct layers *ret);
-/* Does mesh, rollout or pods stand against this deploy? ret_text: its sentence. */
+/* Does mesh, rollout or pods stand against this deploy? ret_text: its sentence. That follows from what was
+ * told and from the ledger alone, so that nobody need ask again before either changes. */
 bool layers_fail(
 	const struct engine *e, const struct service *s, const struct deploy *d, char *ret_text, size_t n);
 

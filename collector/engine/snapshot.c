@@ -7,8 +7,9 @@
 #include "collector/engine/why.h"
 
 #define SNAPSHOT_MAGIC "tidemark snapshot"
-/* 1: nothing about a cell's newest failure; 2: nothing that causes rest on, inner layers as JSON only */
-#define SNAPSHOT_VERSION 3
+/* 1: nothing about a cell's newest failure; 2: nothing that causes rest on, inner layers as JSON only;
+ * 3: no host, node, revision and weight of them */
+#define SNAPSHOT_VERSION 4
 
 static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 {

@@ -22,7 +22,10 @@ void visit_inner(struct visit *v, struct inner *in)
 	visit_text(v, &in->type);
 	visit_text(v, &in->json);
 	VISIT_TIME(v, in->at_us);
-	in->phase_since_us = v->load ? TIME_NONE : in->phase_since_us;
+	if (v->load) {
+		in->phase_since_us = in->moved_us = TIME_NONE;
+		in->weight = -1;
+	}
 	v->bad |= in->type == NULL;
 	if (v->version < 3)
 		return;
@@ -30,10 +33,17 @@ void visit_inner(struct visit *v, struct inner *in)
 	VISIT_TIME(v, in->phase_since_us);
 	visit_text(v, &in->controller), visit_text(v, &in->phase), visit_text(v, &in->reason);
 	visit_text(v, &in->message), visit_text(v, &in->version);
+	if (v->version > 3) {
+		visit_text(v, &in->revision);
+		visit_double(v, &in->weight);
+		VISIT_TIME(v, in->moved_us);
+	}
 	visit_count(v, &in->n_routes, INNER_ROUTES_MAX);
 	VISIT_POOL(v, in->routes, in->n_routes, unused, {
 		visit_text(v, &in->routes[i_].subset);
 		visit_text(v, &in->routes[i_].version);
+		if (v->version > 3)
+			visit_text(v, &in->routes[i_].host);
 		visit_double(v, &in->routes[i_].weight);
 		VISIT(v, in->routes[i_].ready);
 	});
@@ -43,6 +53,8 @@ void visit_inner(struct visit *v, struct inner *in)
 		visit_text(v, &in->pods[i_].version);
 		visit_text(v, &in->pods[i_].digest);
 		visit_text(v, &in->pods[i_].subset);
+		if (v->version > 3)
+			visit_text(v, &in->pods[i_].node);
 		VISIT(v, in->pods[i_].ready);
 		VISIT(v, in->pods[i_].terminating);
 	});

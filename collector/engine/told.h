@@ -37,12 +37,12 @@ struct drawlog { /* endpoint x region x path */
 };
 
 struct inner_route {
-	char *subset, *version;
+	char *subset, *version, *host; /* subset: the host where no subset was told */
 	double weight;
 	int ready; /* pods; -1: not told */
 };
 struct inner_pod {
-	char *name, *version, *digest, *subset;
+	char *name, *version, *digest, *subset, *node;
 	bool ready, terminating;
 };
 struct inner { /* the last that was told of one type */
@@ -52,8 +52,10 @@ struct inner { /* the last that was told of one type */
 	size_t n_routes;
 	struct inner_pod *pods;
 	size_t n_pods;
-	char *controller, *phase, *reason, *message, *version;
+	char *controller, *phase, *reason, *message, *version, *revision;
+	double weight;          /* -1: not told */
 	int64_t phase_since_us; /* as told, or when this phase was told first */
+	int64_t moved_us;       /* when the weight was told to be another one; TIME_NONE: not in this phase */
 };
 
 struct behind { /* the nearest tier had none, and one behind it answered from its copy */

@@ -423,13 +423,17 @@ static enum cause of_layers(const struct why_view *w, const struct layers *l)
 {
 	if (l->at[LAYER_MESH].state == LAYER_FAIL && w->mesh.dead_weight > 0)
 		return CAUSE_DEAD_SUBSET;
-	if (l->at[LAYER_ROLLOUT].state == LAYER_FAIL)
+	if (l->at[LAYER_ROLLOUT].state == LAYER_FAIL && w->rollout.stuck)
 		return CAUSE_ROLLOUT_STUCK;
 	if (l->at[LAYER_MESH].state == LAYER_FAIL)
 		return CAUSE_CANARY_RESIDUAL;
 	if (l->at[LAYER_PODS].state == LAYER_FAIL)
 		return CAUSE_OLD_PODS_SERVING;
-	return CAUSE_NONE;
+	/* a rollout that goes on is late at the deadline, and nothing before */
+	return l->at[LAYER_ROLLOUT].state == LAYER_FAIL &&
+			       engine_due(w->e, w->d->live_us, w->s->timeout_us) <= w->e->now_us
+		       ? CAUSE_ROLLOUT_STUCK
+		       : CAUSE_NONE;
 }
 
 void why_of_deploy(const struct why_view *w, struct why_deploy *ret)

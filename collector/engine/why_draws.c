@@ -172,9 +172,9 @@ void why_open(const struct engine *e, const struct service *s, struct why_view *
 			sum_log(ret, &s->drawlogs[i], from_us, &first_503_us);
 	if (first_503_us != INT64_MAX)
 		sum_old_since(ret, first_503_us);
-	mesh_facts(e, s, ret->d, &ret->mesh);
+	mesh_facts(s, ret->d, &ret->mesh);
 	rollout_facts(e, s, ret->d, &ret->rollout);
-	pods_facts(e, s, ret->d, &ret->pods);
+	pods_facts(s, ret->d, &ret->pods);
 }
 
 void why_close(struct why_view *w)

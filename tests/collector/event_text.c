@@ -105,6 +105,33 @@ static void observations_text(const struct ev_observations *o, struct buf *out)
 	}
 }
 
+static void inner_text(struct buf *out, const struct ev_inner *in)
+{
+	buf_addf(out, "%.*s of %.*s", STR_ARG(in->type), STR_ARG(in->service));
+	for (size_t i = 0; i < in->n_routes; i++) {
+		const struct ev_route *r = &in->routes[i];
+		buf_addf(out, " route");
+		text(out, "subset", r->subset), text(out, "version", r->version), text(out, "host", r->host);
+		buf_addf(out, " weight=%.17g ready=%d", r->weight, r->ready);
+	}
+	for (size_t i = 0; i < in->n_pods; i++) {
+		const struct ev_pod *p = &in->pods[i];
+		buf_addf(out, " pod");
+		text(out, "name", p->name), text(out, "version", p->version), text(out, "digest", p->digest);
+		text(out, "subset", p->subset), text(out, "node", p->node);
+		buf_addf(out, "%s%s", p->ready ? " ready" : "", p->terminating ? " terminating" : "");
+	}
+	text(out, "controller", in->controller), text(out, "phase", in->phase),
+		text(out, "reason", in->reason);
+	text(out, "message", in->message), text(out, "version", in->version);
+	text(out, "revision", in->revision);
+	if (in->phase.n) {
+		buf_addf(out, " weight=%.17g", in->weight);
+		number(out, "since", in->since_us);
+	}
+	buf_addf(out, " %.*s", STR_ARG(in->json));
+}
+
 void event_text(const struct event *ev, struct buf *out)
 {
 	static const char *const told[] = { "connected", "disconnected", "drained", "revoked", "enrolled" };
@@ -139,8 +166,7 @@ void event_text(const struct event *ev, struct buf *out)
 		buf_addf(out, "%s", ev->agent.clock_suspect ? " clock_suspect" : "");
 		break;
 	case EV_INNER:
-		buf_addf(out, "%.*s of %.*s %.*s", STR_ARG(ev->inner.type), STR_ARG(ev->inner.service),
-			STR_ARG(ev->inner.json));
+		inner_text(out, &ev->inner);
 		break;
 	case EV_COLLECTOR:
 		buf_addf(out, "collector");

@@ -79,11 +79,26 @@ static void each_line_means_what_it_says(void **state)
 			"agent a1 drained region=eu software=tidemark-agent 1 at 50.030000000000001 -8.5700000000000003 clock_suspect" },
 		{ "mesh, kept as told but for our own bookkeeping",
 			"{\"type\":\"mesh\",\"position\":7,\"service\":\"shop\",\"routes\":[{\"subset\":\"v2\",\"weight\":90}]}",
-			"mesh of shop {\"routes\":[{\"subset\":\"v2\",\"weight\":90}],\"service\":\"shop\",\"type\":\"mesh\"}" },
+			"mesh of shop route subset=v2 weight=90 ready=-1 {\"routes\":[{\"subset\":\"v2\",\"weight\":90}],\"service\":\"shop\",\"type\":\"mesh\"}" },
 		{ "a rollout", "{\"type\":\"rollout\",\"service\":\"shop\",\"phase\":\"Progressing\",\"weight\":10,\"more\":1}",
-			"rollout of shop {\"more\":1,\"phase\":\"Progressing\",\"service\":\"shop\",\"type\":\"rollout\",\"weight\":10}" },
+			"rollout of shop phase=Progressing weight=10 since=none {\"more\":1,\"phase\":\"Progressing\",\"service\":\"shop\",\"type\":\"rollout\",\"weight\":10}" },
 		{ "pods", "{\"type\":\"pods\",\"service\":\"shop\",\"pods\":[{\"name\":\"p1\",\"ready\":true}]}",
-			"pods of shop {\"pods\":[{\"name\":\"p1\",\"ready\":true}],\"service\":\"shop\",\"type\":\"pods\"}" },
+			"pods of shop pod name=p1 ready {\"pods\":[{\"name\":\"p1\",\"ready\":true}],\"service\":\"shop\",\"type\":\"pods\"}" },
+		{ "mesh, with all that may be said of a route",
+			"{\"routes\":[{\"host\":\"shop-canary\",\"ready\":0,\"subset\":\"v2\",\"version\":\"2\",\"weight\":0.5}],\"service\":\"shop\",\"type\":\"mesh\"}",
+			"mesh of shop route subset=v2 version=2 host=shop-canary weight=0.5 ready=0 {\"routes\":[{\"host\":\"shop-canary\",\"ready\":0,\"subset\":\"v2\",\"version\":\"2\","
+			"\"weight\":0.5}],\"service\":\"shop\",\"type\":\"mesh\"}" },
+		{ "a mesh without a route", "{\"routes\":[],\"service\":\"shop\",\"type\":\"mesh\"}", "mesh of shop {\"routes\":[],\"service\":\"shop\",\"type\":\"mesh\"}" },
+		{ "a rollout, with all that may be said of it",
+			"{\"controller\":\"flagger\",\"message\":\"m\",\"phase\":\"Waiting\",\"reason\":\"r\",\"revision\":\"abc\",\"service\":\"shop\",\"since\":7,\"type\":\"rollout\","
+			"\"version\":\"v2\"}",
+			"rollout of shop controller=flagger phase=Waiting reason=r message=m version=v2 revision=abc weight=-1 since=7 {\"controller\":\"flagger\",\"message\":\"m\","
+			"\"phase\":\"Waiting\",\"reason\":\"r\",\"revision\":\"abc\",\"service\":\"shop\",\"since\":7,\"type\":\"rollout\",\"version\":\"v2\"}" },
+		{ "pods, with all that may be said of one",
+			"{\"pods\":[{\"digest\":\"sha256:ab\",\"name\":\"p1\",\"node\":\"n1\",\"ready\":false,\"subset\":\"v2\",\"terminating\":true,\"version\":\"2\"}],"
+			"\"service\":\"shop\",\"type\":\"pods\"}",
+			"pods of shop pod name=p1 version=2 digest=sha256:ab subset=v2 node=n1 terminating {\"pods\":[{\"digest\":\"sha256:ab\",\"name\":\"p1\",\"node\":\"n1\","
+			"\"ready\":false,\"subset\":\"v2\",\"terminating\":true,\"version\":\"2\"}],\"service\":\"shop\",\"type\":\"pods\"}" },
 		{ "the collector's first start", "{\"type\":\"collector\"}", "collector down_since=none" },
 		{ "the collector was away", "{\"type\":\"collector\",\"down_since\":1}", "collector down_since=1" },
 		{ "time", "{\"type\":\"clock\",\"at\":1772359200000000}", "clock" },
@@ -276,9 +291,39 @@ static void bad_lines_name_the_place(void **state)
 		{ "{\"type\":\"agent\",\"agent\":\"a\",\"location\":[91,0]}",
 			"agent: \"location\": want [latitude, longitude] in degrees, got a list" },
 		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"weight\":-1}]}",
-			"mesh: \"routes/0/weight\": want a number, 0 or more, got -1" },
-		{ "{\"type\":\"rollout\",\"service\":\"s\"}", "rollout: \"phase\": missing" },
-		{ "{\"type\":\"pods\",\"service\":\"s\",\"pods\":[3]}", "pods: \"pods/0\": want an object, got 3" },
+			"mesh: \"routes/0/weight\": want a number from 0 to 1000000, got -1" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{},{\"weight\":1e300}]}",
+			"mesh: \"routes/1/weight\": want a number from 0 to 1000000, got 1e+300" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"weight\":\"90\"}]}",
+			"mesh: \"routes/0/weight\": want a number from 0 to 1000000, got \"90\"" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"ready\":-1}]}",
+			"mesh: \"routes/0/ready\": want a whole number from 0 to 1000000, got -1" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"ready\":true}]}",
+			"mesh: \"routes/0/ready\": want a whole number, got true" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":{}}",
+			"mesh: \"routes\": want a list, got an object" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\"}",
+			"mesh: \"routes\": missing" },
+		{ "{\"type\":\"mesh\",\"routes\":[]}",
+			"mesh: \"service\": missing" },
+		{ "{\"type\":\"mesh\",\"service\":\"s\",\"routes\":[{\"subset\":[\"v1\"]}]}",
+			"mesh: \"routes/0/subset\": want text, got a list" },
+		{ "{\"type\":\"rollout\",\"service\":\"s\"}",
+			"rollout: \"phase\": missing" },
+		{ "{\"type\":\"rollout\",\"service\":\"s\",\"phase\":\"\"}",
+			"rollout: \"phase\": is empty" },
+		{ "{\"type\":\"rollout\",\"service\":\"s\",\"phase\":\"P\",\"weight\":-5}",
+			"rollout: \"weight\": want a number from 0 to 1000000, got -5" },
+		{ "{\"type\":\"rollout\",\"service\":\"s\",\"phase\":\"P\",\"since\":\"yesterday\"}",
+			"rollout: \"since\": want a time (RFC 3339 such as 2026-03-01T10:00:00Z, or epoch microseconds), got \"yesterday\"" },
+		{ "{\"type\":\"rollout\",\"service\":\"s\",\"phase\":\"P\",\"since\":-9000000000000000000}",
+			"rollout: \"since\": is not between 1970 and 9999" },
+		{ "{\"type\":\"pods\",\"service\":\"s\"}",
+			"pods: \"pods\": missing" },
+		{ "{\"type\":\"pods\",\"service\":\"s\",\"pods\":[3]}",
+			"pods: \"pods/0\": want an object, got 3" },
+		{ "{\"type\":\"pods\",\"service\":\"s\",\"pods\":[{\"ready\":1}]}",
+			"pods: \"pods/0/ready\": want true or false, got 1" },
 		{ "{\"type\":\"collector\",\"down_since\":{}}",
 			"collector: \"down_since\": want a time (RFC 3339 such as 2026-03-01T10:00:00Z, or epoch microseconds), got an object" },
 		/* observations */
@@ -465,6 +510,39 @@ static void every_result_of_a_batch_survives_an_export(void **state)
 	batch_builder_free(b);
 }
 
+/* Every count that a teller can choose has a cap, and says so. */
+static void lists_of_inner_layers_are_bounded(void **state)
+{
+	static const struct {
+		const char *type, *key;
+		int max;
+		const char *want;
+	} cases[] = {
+		{ "mesh", "routes", 256, "mesh: \"routes\": has 257 members, limit is 256" },
+		{ "pods", "pods", 5000, "pods: \"pods\": has 5001 members, limit is 5000" },
+	};
+	(void)state;
+	struct entry_reader *r = entry_reader_new();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (int more = 0; more < 2; more++) {
+			struct buf line;
+			struct event ev;
+			struct err err = { 0 };
+			buf_init(&line, 64 * 1024);
+			buf_addf(&line, "{\"type\":\"%s\",\"service\":\"s\",\"%s\":[{}", cases[i].type,
+				cases[i].key);
+			for (int n = 1; n < cases[i].max + more; n++)
+				buf_addf(&line, ",{}");
+			buf_addf(&line, "]}");
+			int rc = entry_from_line(r, buf_str(&line), 1, T0, &ev, &err);
+			assert_int_equal(rc, more ? ERR_TOO_BIG : 0);
+			if (more)
+				assert_string_equal(err.text, cases[i].want);
+			buf_fini(&line);
+		}
+	entry_reader_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +550,7 @@ int main(void)
 		cmocka_unit_test(an_observation_says_what_was_seen_or_shows_the_headers),
 		cmocka_unit_test(times_of_a_line),
 		cmocka_unit_test(bad_lines_name_the_place),
+		cmocka_unit_test(lists_of_inner_layers_are_bounded),
 		cmocka_unit_test(json_entries_survive_an_export),
 		cmocka_unit_test(bad_entries_name_their_position),
 		cmocka_unit_test(every_result_of_a_batch_survives_an_export),
