@@ -137,13 +137,18 @@ static bool says_nan(struct str text)
 
 static enum stuck_reason reason_of_text(struct str text)
 {
+	enum stuck_reason r = STUCK_REASON_GIVEN;
 	if (text.n == 0 || is_phase(text))
 		return STUCK_NOT_STUCK;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (str_contains_nocase(text, texts[i].has) &&
-			(texts[i].and == NULL || str_contains_nocase(text, texts[i].and)))
-			return texts[i].reason;
-	return says_nan(text) ? STUCK_METRICS_MISSING : STUCK_REASON_GIVEN;
+			(texts[i].and == NULL || str_contains_nocase(text, texts[i].and))) {
+			r = texts[i].reason;
+			break;
+		}
+	return (r == STUCK_ANALYSIS_FAILING || r == STUCK_REASON_GIVEN) && says_nan(text)
+		       ? STUCK_METRICS_MISSING
+		       : r;
 }
 
 enum stuck_reason stuck_reason_from(struct str phase, struct str reason, struct str message)
