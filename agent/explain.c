@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "agent/agent.h"
+#include "agent/place_json.h"
 #include "base/buf.h"
 #include "base/cdn/cdn.h"
 #include "base/places.h"
@@ -76,6 +77,7 @@ static void add_json(struct buf *out, const struct edge_info *e)
 	buf_add_json_or_null(out, e->pop);
 	buf_add_key(out, "iata");
 	buf_add_json_or_null(out, str_of(e->iata));
+	place_add_json(out, e->vendor, e->pop);
 	buf_add_key(out, "cache");
 	add_status(out, e->cache);
 	buf_add_key(out, "tiers");
@@ -512,8 +514,8 @@ static const char usage[] =
 	"live. Input is the output of curl -I, curl -i or curl -v (several responses are\n"
 	"fine, interim ones are left out), or JSON Lines:\n"
 	"{\"headers\": [[\"name\", \"value\"], ...]}.\n"
-	"Prints a JSON object a response: vendor, pop, iata, cache, tiers, age,\n"
-	"age_source, ttl, ttl_source, geo.\n"
+	"Prints a JSON object a response: vendor, pop, iata, place, cache, tiers,\n"
+	"age, age_source, ttl, ttl_source, geo.\n"
 	"\n"
 	"  --human             sentences instead of JSON, with the header that told\n"
 	"                      each fact\n"

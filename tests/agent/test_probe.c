@@ -104,10 +104,17 @@ static void what_a_script_reads(void **state)
 	assert_int_equal(json_integer_value(json_object_get(j, "age_s")), 3700);
 	assert_int_equal(json_array_size(json_object_get(j, "tiers")), 1);
 	assert_int_equal(json_array_size(json_object_get(j, "headers")), 7);
+	json_t *place = json_object_get(j, "place");
+	assert_string_equal(json_string_value(json_object_get(place, "city")), "Frankfurt");
+	assert_string_equal(json_string_value(json_object_get(place, "country")), "DE");
+	assert_true(json_real_value(json_object_get(place, "lat")) > 50.0);
+	assert_true(json_real_value(json_object_get(place, "lon")) > 8.0);
 	assert_true(json_is_null(json_object_get(j, "error")));
 	assert_true(json_is_null(json_object_get(json_object_get(j, "timing_us"), "tls")));
 	assert_true(json_integer_value(json_object_get(json_object_get(j, "timing_us"), "total")) > 0);
 	json_decref(j);
+	assert_int_equal(RUN("-o", "json", "/404"), 1);
+	assert_has(out, "\"place\":null"); /* no header names a PoP */
 }
 
 static void several_at_once_in_their_order(void **state)

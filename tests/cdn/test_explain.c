@@ -52,88 +52,95 @@ static int explain(struct str input, char *argument)
 	return rc;
 }
 
-#define CF(pop)                                                                                              \
-	"{\"vendor\":\"cloudflare\",\"pop\":\"" pop "\",\"iata\":\"" pop                                     \
-	"\",\"cache\":\"NONE\",\"tiers\":[{\"tier\":"                                                        \
+#define LONDON    "{\"city\":\"London\",\"country\":\"GB\",\"lat\":51.48,\"lon\":-0.46}"
+#define FRANKFURT "{\"city\":\"Frankfurt\",\"country\":\"DE\",\"lat\":50.04,\"lon\":8.56}"
+#define CF(pop, place)                                                                                       \
+	"{\"vendor\":\"cloudflare\",\"pop\":\"" pop "\",\"iata\":\"" pop "\",\"place\":" place               \
+	",\"cache\":\"NONE\",\"tiers\":[{\"tier\":"                                                          \
 	"\"edge\",\"status\":\"NONE\",\"node\":\"" pop                                                       \
 	"\"}],\"age\":null,\"ttl\":null,\"ttl_source\":null}\n"
 #define NONE                                                                                                 \
-	"{\"vendor\":\"none\",\"pop\":null,\"iata\":null,\"cache\":\"UNKNOWN\",\"tiers\":[],\"age\":null,"   \
+	"{\"vendor\":\"none\",\"pop\":null,\"iata\":null,\"place\":null,\"cache\":\"UNKNOWN\",\"tiers\":[]," \
+	"\"age\":null,"                                                                                      \
 	"\"ttl\":null,"                                                                                      \
 	"\"ttl_source\":null}\n"
 
 static const struct {
 	const char *says, *input, *output, *errors;
 } inputs[] = {
-	{ "curl -I", "HTTP/2 200 \r\ncf-ray: 1-LHR\r\n\r\n", CF("LHR"), "" },
+	{ "curl -I", "HTTP/2 200 \r\ncf-ray: 1-LHR\r\n\r\n", CF("LHR", LONDON), "" },
 	{ "curl -IL: an answer for each",
 		"HTTP/1.1 301 Moved\r\nServer: x\r\n\r\nHTTP/1.1 200 OK\r\nCF-Ray: 1-LHR\r\n\r\n",
-		NONE CF("LHR"), "" },
+		NONE CF("LHR", LONDON), "" },
 	{ "answers without a blank line between them",
-		"HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("FRA") CF("LHR"),
-		"" },
+		"HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
+		CF("FRA", FRANKFURT) CF("LHR", LONDON), "" },
 	{ "curl -i: the body is no header", "HTTP/1.1 200 OK\ncf-ray: 1-LHR\n\ncf-ray: 1-FRA\n\nx: y\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "curl -v",
 		"* Connected to x\n> GET / HTTP/1.1\n> Host: cf-ray\n>\n{ [5 bytes data]\n< HTTP/1.1 200 "
 		"OK\n< CF-Ray: 1-LHR\n< \n"
 		"<html>\nCF-Ray: 1-FRA\n* Connection left intact\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "curl -sv 2>&1 of HTTP/2: blank lines without their blank, CRLF, notes between",
 		"* [HTTP/2] [1] [:method: HEAD]\r\n> HEAD / HTTP/2\r\n> Host: x\r\n>\r\n*\r\n< HTTP/2 301 "
 		"\r\n"
 		"* note\r\n< cf-ray: 1-FRA\r\n<\r\n< HTTP/2 200 \r\n< cf-ray: 1-LHR\r\n<\r\n",
-		CF("FRA") CF("LHR"), "" },
+		CF("FRA", FRANKFURT) CF("LHR", LONDON), "" },
 	{ "curl -vI 2>&1 writes each header twice",
-		"< HTTP/2 200 \nHTTP/2 200 \n< cf-ray: 1-LHR\ncf-ray: 1-LHR\n< \n\n", CF("LHR"), "" },
+		"< HTTP/2 200 \nHTTP/2 200 \n< cf-ray: 1-LHR\ncf-ray: 1-LHR\n< \n\n", CF("LHR", LONDON), "" },
 	{ "curl's meter stands before the first header",
 		"  % Total    % Received\n\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- "
 		"--:--:--     0* Trying\n\r  0     0    0     0    0     0      0      0 --:--:--  0:00:01 "
 		"--:--:--  1.2k< HTTP/1.1 200 OK\n< CF-Ray: 1-LHR\n< \n",
-		CF("LHR"), "" },
-	{ "indented as a whole", "    HTTP/1.1 200 OK\n    CF-Ray: 1-LHR\n\n    < div>: 1\n", CF("LHR"), "" },
-	{ "curl -v, indented", "  > GET / HTTP/1.1\n  < HTTP/1.1 200 OK\n  < CF-Ray: 1-LHR\n  <\n", CF("LHR"),
-		"" },
+		CF("LHR", LONDON), "" },
+	{ "indented as a whole", "    HTTP/1.1 200 OK\n    CF-Ray: 1-LHR\n\n    < div>: 1\n",
+		CF("LHR", LONDON), "" },
+	{ "curl -v, indented", "  > GET / HTTP/1.1\n  < HTTP/1.1 200 OK\n  < CF-Ray: 1-LHR\n  <\n",
+		CF("LHR", LONDON), "" },
 	{ "a body that has lines of \"< \" is not of curl -v",
 		"HTTP/1.1 301 Moved\nCF-Ray: 1-FRA\n\n< x: y\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n\n",
-		CF("FRA") CF("LHR"), "" },
+		CF("FRA", FRANKFURT) CF("LHR", LONDON), "" },
 	{ "a body of JSON is no broken line", "HTTP/1.1 404 Not Found\nCF-Ray: 1-LHR\n\n{\"error\": {\n{}\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "several runs with their prompts, -v and -I",
 		"me@host:~$ curl -v https://a\n< HTTP/2 200\n< cf-ray: 1-FRA\n<\nbody: x\n"
 		"me@host:~$ curl -I https://b\nHTTP/2 200\ncf-ray: 1-LHR\n",
-		CF("FRA") CF("LHR"), "" },
+		CF("FRA", FRANKFURT) CF("LHR", LONDON), "" },
 	{ "junk between answers",
 		"see: below\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n\n-----\nnote: what follows is old\n\n"
 		"HTTP/1.1 200 OK\nCF-Ray: 1-FRA\n",
-		CF("LHR") CF("FRA"), "" },
+		CF("LHR", LONDON) CF("FRA", FRANKFURT), "" },
 	{ "interim answers in curl -v, several of them",
 		"< HTTP/1.1 100 Continue\n<\n< HTTP/1.1 103 Early Hints\n< cf-ray: 1-FRA\n<\n< HTTP/1.1 200 "
 		"OK\n"
 		"< cf-ray: 1-LHR\n<\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "an answer to CONNECT is a proxy's, whatever it calls itself and says",
 		"> CONNECT a:443 HTTP/1.1\n> Host: a:443\n>\n< HTTP/1.1 200 OK\n< Via: 1.1 p (squid/5.7)\n<\n"
 		"> GET / HTTP/1.1\n>\n< HTTP/1.1 200 OK\n< cf-ray: 1-LHR\n<\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "a tunnel with headers",
 		"HTTP/1.0 200 Connection Established\nProxy-agent: x\n\nHTTP/2 200\ncf-ray: 1-LHR\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "a bare 200 before another answer is a tunnel", "HTTP/1.1 200 OK\n\nHTTP/2 200\ncf-ray: 1-LHR\n",
-		CF("LHR"), "" },
+		CF("LHR", LONDON), "" },
 	{ "a bare 200 alone is the answer", "HTTP/1.1 200 OK\n\n", NONE, "" },
 	{ "interim answers are left out",
-		"HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR"), "" },
-	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
-		CF("LHR"), "" },
-	{ "headers alone, as browsers copy them", "cf-ray: 1-LHR\nage: x\n", CF("LHR"), "" },
-	{ "two of them, parted by a blank line", "cf-ray: 1-LHR\n\ncf-ray: 1-FRA", CF("LHR") CF("FRA"), "" },
-	{ "JSON Lines", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n\n{\"headers\":[]}\n", CF("LHR") NONE, "" },
-	{ "JSON after text", "cf-ray: 1-LHR\n\n{\"headers\":[[\"CF-Ray\",\"1-FRA\"]]}\n", CF("LHR") CF("FRA"),
+		"HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n", CF("LHR", LONDON),
 		"" },
+	{ "so is a proxy's tunnel", "HTTP/1.1 200 Connection established\n\nHTTP/1.1 200 OK\nCF-Ray: 1-LHR\n",
+		CF("LHR", LONDON), "" },
+	{ "headers alone, as browsers copy them", "cf-ray: 1-LHR\nage: x\n", CF("LHR", LONDON), "" },
+	{ "two of them, parted by a blank line", "cf-ray: 1-LHR\n\ncf-ray: 1-FRA",
+		CF("LHR", LONDON) CF("FRA", FRANKFURT), "" },
+	{ "JSON Lines", "{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n\n{\"headers\":[]}\n",
+		CF("LHR", LONDON) NONE, "" },
+	{ "JSON after text", "cf-ray: 1-LHR\n\n{\"headers\":[[\"CF-Ray\",\"1-FRA\"]]}\n",
+		CF("LHR", LONDON) CF("FRA", FRANKFURT), "" },
 	{ "a broken line is named, the others are read",
-		"{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n{\"headers\":]}\n{\"headers\":[]}\n", CF("LHR") NONE,
-		"stdin:2: column 12: unexpected token near ']'\n" },
+		"{\"headers\":[[\"CF-Ray\",\"1-LHR\"]]}\n{\"headers\":]}\n{\"headers\":[]}\n",
+		CF("LHR", LONDON) NONE, "stdin:2: column 12: unexpected token near ']'\n" },
 	{ "JSON of another shape", "{\"x\":1}\n", "",
 		"stdin:1: want {\"headers\": [[\"name\", \"value\"], ...]}\n" },
 	{ "a header of another shape", "{\"headers\":[[\"a\",\"b\"],[\"c\"]]}\n", "",
@@ -158,7 +165,8 @@ static void test_inputs(void **state)
 	}
 }
 
-/* Through the program as through the library: all that is expected of every sample, and nothing else. */
+/* Through the program as through the library: all that is expected of every sample, and beside it only the
+ * place, which is told of a PoP or not at all. */
 static void test_samples(void **state)
 {
 	(void)state;
@@ -177,6 +185,12 @@ static void test_samples(void **state)
 		json_t *sample = json_loads(line, 0, NULL);
 		assert_true(str_cut(&answers, '\n', &answer));
 		json_t *is = json_loadb(answer.p, answer.n, 0, NULL);
+		const json_t *place = json_object_get(is, "place");
+		bool named = json_is_string(json_object_get(is, "pop"));
+		if (!place || !(json_is_null(place) ||
+				      (named && json_is_string(json_object_get(place, "country")))))
+			fail_msg("line %zu, its place: %.*s", number, STR_ARG(answer));
+		assert_int_equal(json_object_del(is, "place"), 0);
 		if (!json_equal(is, json_object_get(sample, "expect")))
 			fail_msg("line %zu: %.*s", number, STR_ARG(answer));
 		json_decref(sample);
