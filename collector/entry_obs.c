@@ -116,6 +116,29 @@ static void read_headers(
 		*etag = STR_NONE;
 }
 
+/* Whose an error is: of the headers that an agent would have sent as evidence, those that name a server. */
+static struct str error_evidence(struct fields *f)
+{
+	const json_t *list = field_list(f, "headers");
+	char *text = list ? entry_mem(f->r, OBS_EVIDENCE_MAX, 1) : NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *pair = json_array_get(list, i);
+		struct str name = json_borrow(json_array_get(pair, 0)),
+			   value = json_borrow(json_array_get(pair, 1));
+		if (!str_eq_nocase(name, STR("server")) && !str_eq_nocase(name, STR("via")) &&
+			!str_starts_nocase(name, "x-envoy-"))
+			continue;
+		if (n + name.n + value.n + 3 > OBS_EVIDENCE_MAX)
+			break;
+		memcpy(text + n, name.p, name.n), n += name.n;
+		text[n++] = ':', text[n++] = ' ';
+		memcpy(text + n, value.p, value.n), n += value.n;
+		text[n++] = '\n';
+	}
+	return (struct str){ text, n };
+}
+
 /* A line need not say which service: mostly there is one, or one that has this endpoint. */
 static struct str find_service(struct fields *f, struct str endpoint)
 {
@@ -225,6 +248,8 @@ void obs_read_fields(struct fields *f, struct event *ev)
 	field_str(f, "node", OBS_NAME_MAX, &node);
 	field_str(f, "etag", OBS_NAME_MAX, &etag);
 	field_str(f, "evidence", OBS_EVIDENCE_MAX, &evidence);
+	if (evidence.n == 0 && o->status >= 500 && !fields_failed(f))
+		evidence = error_evidence(f);
 	read_cache(f, o);
 	read_small(f, "age_s", OBS_AGE_NONE, &o->age_s);
 	read_small(f, "ttl_s", (int64_t)INT32_MIN + 1, &o->ttl_s);

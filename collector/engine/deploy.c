@@ -33,6 +33,7 @@ static const struct {
 	{ VERDICT_CONVERGING, EVENT_CANCELLED, VERDICT_ABORTED },
 	{ VERDICT_VERIFIED, EVENT_RELAPSED,
 		VERDICT_FAILED }, /* within watch: a cache behind an edge still had the old copy */
+	{ VERDICT_FAILED, EVENT_EXPLAINED, VERDICT_VERIFIED }, /* it was the next deploy, told late */
 };
 
 enum verdict verdict_after(enum verdict from, enum verdict_event on)
@@ -176,6 +177,41 @@ static void deploys_prune(struct service *s)
 	}
 }
 
+/* A deploy told only after it began, as pipelines do that tell when they are done: its first answers looked
+ * like a relapse of the one before. Where they were all there was to it, that verdict is taken back. */
+static void deploy_explains(struct engine *e, uint32_t service, const struct deploy *told)
+{
+	struct service *s = e->services[service];
+	struct deploy *d = s->tracked;
+	struct judgement j;
+	struct buf why;
+	if (d == NULL || d == told || d->verdict != VERDICT_FAILED || d->relapse_cells == 0 ||
+		d->relapse_agent != 0 || d->decided_us < told->started_us)
+		return;
+	for (size_t i = 0; i < s->n_cells; i++) {
+		const struct cell *c = &s->cells[i];
+		for (size_t k = 0; (c->flags & CELL_RELAPSE1) && k < c->runs.n; k++) {
+			const struct run *r = &runs_of(&c->runs)[k];
+			if (r->last_us < told->started_us)
+				continue;
+			value_look(s, r->value, r->last_us, &j);
+			if (j.label == LABEL_STALE || j.label == LABEL_UNKNOWN)
+				return;
+		}
+	}
+	for (size_t i = 0; i < s->n_cells; i++)
+		s->cells[i].flags &= (uint8_t)~CELL_RELAPSE1;
+	d->relapse_cells = 0;
+	d->cause = CAUSE_NONE;
+	d->n_not_fresh_then = 0;
+	memset(d->causes, 0, sizeof(d->causes));
+	buf_init(&why, 1024);
+	buf_addf(&why, "no relapse: what was seen is %s, whose deploy was told after it had begun",
+		told->version);
+	deploy_step(e, service, d, EVENT_EXPLAINED, buf_str(&why));
+	buf_fini(&why);
+}
+
 void deploy_fold(struct engine *e, const struct ev_deploy *ev)
 {
 	uint32_t service;
@@ -214,6 +250,7 @@ void deploy_fold(struct engine *e, const struct ev_deploy *ev)
 	s->deploys[s->n_deploys++] = d;
 	progress_note_known(e, s, d);
 	ledger_rebuild(e, service); /* its version is acceptable from now on */
+	deploy_explains(e, service, d);
 	deploy_arm(e, service, d);
 	deploy_try_live(e, service, d);
 }

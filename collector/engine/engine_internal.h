@@ -368,8 +368,9 @@ struct agent {
 	uint64_t results;
 	/* blind: nothing gets through, anywhere */
 	uint32_t streak; /* transport failures in a row */
-	uint64_t place;  /* of the first of them */
-	bool several, blind;
+	uint64_t place;  /* that answered last, else of the first of them */
+	uint8_t failed;  /* FAILED_HERE: that place since, FAILED_ELSEWHERE: another one */
+	bool blind;
 };
 enum timer_kind { TIMER_LIVE, TIMER_DEADLINE, TIMER_CELL, TIMER_SWEEP };
 struct timer {
@@ -512,6 +513,7 @@ enum verdict_event {
 	EVENT_TIME_UP_WRONG,
 	EVENT_TIME_UP_DATA,
 	EVENT_RELAPSED,
+	EVENT_EXPLAINED, /* what looked like a relapse was the next deploy */
 	VERDICT_EVENT_COUNT
 };
 enum verdict verdict_after(enum verdict from, enum verdict_event on);

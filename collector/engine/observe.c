@@ -178,8 +178,14 @@ static uint32_t seen_value(struct fold *f, const struct seen *o)
 
 /* -- agents -- */
 
-/* Blind: three in a row got no answer, at two places or more, and nothing came through in between. Where an
- * agent has one place only, the place is as likely to be at fault. */
+#define PLACE_GONE_COUNT 1000 /* failures in a row; as a time, near an hour */
+
+enum { FAILED_HERE = 1, FAILED_ELSEWHERE = 2 };
+
+/* Blind: three in a row got no answer, nothing came through in between, and among them are the place that
+ * answered last and another one. Three dead places beside one that answers are no blindness, in whatever
+ * order they are asked; where an agent has one place only, the place is as likely to be at fault. A place
+ * that is not asked any more stands in the way for a while only. */
 static void agent_note(struct fold *f, const struct seen *o)
 {
 	struct agent *a = &f->e->agents[f->agent];
@@ -198,15 +204,16 @@ static void agent_note(struct fold *f, const struct seen *o)
 		return;
 	a->report_us = o->at_us;
 	if (o->result != RESULT_NO_ANSWER) {
-		a->streak = 0;
-		a->several = a->blind = false;
+		a->streak = 0, a->failed = 0;
+		a->place = place;
+		a->blind = false;
 		return;
 	}
-	if (a->streak == 0)
-		a->place = place;
-	a->several |= a->place != place;
-	a->streak = MIN(a->streak + 1, (uint32_t)1000);
-	a->blind = a->streak >= FAILING_COUNT && a->several;
+	if (a->place == 0 || a->streak == PLACE_GONE_COUNT)
+		a->place = place, a->failed = 0, a->streak = MIN(a->streak, (uint32_t)FAILING_COUNT);
+	a->failed |= a->place == place ? FAILED_HERE : FAILED_ELSEWHERE;
+	a->streak++;
+	a->blind = a->streak >= FAILING_COUNT && a->failed == (FAILED_HERE | FAILED_ELSEWHERE);
 }
 
 /* -- the origin path -- */

@@ -412,7 +412,7 @@ static void visit_agent(struct visit *v, struct agent *a, const struct sizes *z)
 	visit_u64(v, &a->results);
 	VISIT(v, a->streak);
 	visit_u64(v, &a->place);
-	VISIT(v, a->several);
+	VISIT(v, a->failed);
 	VISIT(v, a->blind);
 }
 

@@ -44,8 +44,9 @@ struct sum {
 	uint32_t old, fresh, e503, errors; /* errors: 5xx, 503 among them */
 };
 struct region_sum {
-	uint32_t region; /* name */
-	struct sum sum;  /* of the edge path */
+	uint32_t region;       /* name */
+	uint32_t origin_fresh; /* new answers past the CDN, asked from there */
+	struct sum sum;        /* of the edge path */
 };
 
 /* What one answer of a service needs, made once for all of its cells. */

@@ -147,13 +147,14 @@ static bool stands_apart(const struct sum *own, const struct groups *g)
 static bool region_is_apart(const struct why_view *w, const struct cell *c)
 {
 	struct groups g = { 0 };
-	const struct sum *own = NULL;
+	const struct region_sum *own = NULL;
 	for (size_t i = 0; i < w->n_regions; i++) {
 		group_note(&g, &w->regions[i].sum);
 		if (w->regions[i].region == c->region)
-			own = &w->regions[i].sum;
+			own = &w->regions[i];
 	}
-	return own && stands_apart(own, &g);
+	/* a new answer past the CDN acquits the region's origin, whatever its edges say */
+	return own && own->origin_fresh == 0 && stands_apart(&own->sum, &g);
 }
 
 static bool endpoint_is_apart(const struct why_view *w, const struct cell *c)

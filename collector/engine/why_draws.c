@@ -77,14 +77,14 @@ static void sum_add(struct sum *to, const struct sum *x)
 	to->old += x->old, to->fresh += x->fresh, to->e503 += x->e503, to->errors += x->errors;
 }
 
-static struct sum *region_get(struct why_view *w, uint32_t region)
+static struct region_sum *region_get(struct why_view *w, uint32_t region)
 {
 	for (size_t i = 0; i < w->n_regions; i++)
 		if (w->regions[i].region == region)
-			return &w->regions[i].sum;
+			return &w->regions[i];
 	w->regions = mem_grow(w->regions, &w->cap_regions, w->n_regions + 1, sizeof(*w->regions));
 	w->regions[w->n_regions] = (struct region_sum){ .region = region };
-	return &w->regions[w->n_regions++].sum;
+	return &w->regions[w->n_regions++];
 }
 
 /* How many of it lie in the span; they are taken to be evenly spaced. */
@@ -139,8 +139,11 @@ static void sum_log(struct why_view *w, const struct drawlog *l, int64_t from_us
 	}
 	sum_add(&w->of_endpoint[l->endpoint][l->path], &sum);
 	sum_add(l->path == PATH_ORIGIN ? &w->origin : &w->edge, &sum);
+	struct region_sum *region = region_get(w, l->region);
 	if (l->path == PATH_EDGE)
-		sum_add(region_get(w, l->region), &sum);
+		sum_add(&region->sum, &sum);
+	else
+		region->origin_fresh += sum.fresh;
 }
 
 /* Old answers after the first 503: before it, the subset that is dead now was alive. */

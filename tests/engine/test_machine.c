@@ -18,14 +18,14 @@
 
 /* Rows: from; columns in the order of enum verdict_event. */
 static const enum verdict table[VERDICT_COUNT][VERDICT_EVENT_COUNT] = {
-	/*                          live newer cancelled fresh wrong data relapse */
-	[VERDICT_PENDING] = { C, S, A, P, P, P, P },
-	[VERDICT_CONVERGING] = { C, S, A, V, F, I, C },
-	[VERDICT_VERIFIED] = { V, V, V, V, V, V, F },
-	[VERDICT_FAILED] = { F, F, F, F, F, F, F },
-	[VERDICT_INCONCLUSIVE] = { I, I, I, I, I, I, I },
-	[VERDICT_SUPERSEDED] = { S, S, S, S, S, S, S },
-	[VERDICT_ABORTED] = { A, A, A, A, A, A, A },
+	/*                          live newer cancelled fresh wrong data relapse explained */
+	[VERDICT_PENDING] = { C, S, A, P, P, P, P, P },
+	[VERDICT_CONVERGING] = { C, S, A, V, F, I, C, C },
+	[VERDICT_VERIFIED] = { V, V, V, V, V, V, F, V },
+	[VERDICT_FAILED] = { F, F, F, F, F, F, F, V },
+	[VERDICT_INCONCLUSIVE] = { I, I, I, I, I, I, I, I },
+	[VERDICT_SUPERSEDED] = { S, S, S, S, S, S, S, S },
+	[VERDICT_ABORTED] = { A, A, A, A, A, A, A, A },
 };
 
 static void every_pair_of_state_and_event(void **state)

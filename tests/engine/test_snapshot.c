@@ -167,6 +167,34 @@ static struct engine *inner_told_the_same(void)
 	return e;
 }
 
+/* Of an agent it once told where its failures began, and tells what answered last now: the next answer sets
+ * both. */
+static void one_more_answer(struct engine *e)
+{
+	struct str dict[] = { STR_NONE, STR("version"), STR("self:fra"), STR("v1") };
+	struct obs o;
+	struct err err;
+	obs_init(&o);
+	o.observed_at_us = 30 * US_PER_S;
+	o.endpoint = 1, o.edge = 2, o.version = 3, o.status = 200;
+	struct batch b = { .agent = STR("fra-1"),
+		.region = STR("eu"),
+		.service = STR("shop"),
+		.epoch = 1,
+		.number = 2,
+		.dict = dict,
+		.n_dict = ARRAY_LEN(dict),
+		.obs = &o,
+		.n_obs = 1 };
+	struct event ev = { .kind = EV_OBSERVATIONS,
+		.position = 100,
+		.received_at_us = 30 * US_PER_S,
+		.at_us = 30 * US_PER_S,
+		.observations = { &b, 0 } };
+	if (engine_fold(e, &ev, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
 static void assert_loads_as(const unsigned char *bytes, size_t n, struct engine *e)
 {
 	struct engine *loaded;
@@ -175,6 +203,7 @@ static void assert_loads_as(const unsigned char *bytes, size_t n, struct engine 
 	buf_init(&want, 64 * 1024), buf_init(&got, 64 * 1024);
 	if (engine_load((struct str){ (const char *)bytes, n }, NULL, &loaded, &err) < 0)
 		fail_msg("%s", err.text);
+	one_more_answer(e), one_more_answer(loaded);
 	engine_save(e, &want);
 	engine_save(loaded, &got);
 	assert_true(str_starts(buf_str(&want), "tidemark snapshot 4\n"));

@@ -160,6 +160,28 @@ static const struct story stories[] = {
 		"every 10s 0s..30s see a1 fra v1\nevery 10s 5s..65s see a1 fra v1 ep=w\n"
 		"every 10s 40s..60s see a1 fra - fail=timeout\n60s expect cell fra state=failing\n60s expect "
 		"agent a1 blind=false\n" },
+	{ "three endpoints of four that time out one after the other are no blindness: the fourth gets "
+	  "through, and the three fail and stay so",
+		"service shop interval=10s endpoints=v,w,x,y\n-300s deploy v1 live=-300s\n"
+		"0s see a1 fra v1\n1s see a1 fra v1 ep=w\n2s see a1 fra v1 ep=x\nevery 10s 3s..103s see a1 "
+		"fra "
+		"v1 ep=y\n"
+		"every 10s 10s..100s see a1 fra - fail=timeout\nevery 10s 11s..101s see a1 fra - "
+		"fail=timeout "
+		"ep=w\nevery 10s 12s..102s see a1 fra - fail=timeout ep=x\n"
+		"102s expect agent a1 blind=false\n103s expect states fra fresh,failing\n"
+		"103s expect states fra/x fresh,failing\n103s expect states fra/y fresh\n" },
+	{ "then the fourth is lost as well: it is blind",
+		"service shop interval=10s endpoints=v,w\n"
+		"-300s deploy v1 live=-300s\n0s see a1 fra v1\nevery 10s 3s..43s see a1 fra v1 ep=w\n"
+		"every 10s 10s..60s see a1 fra - fail=timeout\n40s expect agent a1 blind=false\n"
+		"50s expect agent a1 blind=false\n53s see a1 fra - fail=timeout ep=w\n"
+		"60s expect agent a1 blind=true\n" },
+	{ "a place that is not asked any more keeps nobody from being blind for ever",
+		"service shop interval=10s endpoints=v,w,x\n-300s deploy v1 live=-300s\n0s see a1 fra v1\n"
+		"1s see a1 fra v1 ep=w\n2s see a1 fra v1 ep=x\nevery 10s 10s..6000s see a1 fra - "
+		"fail=timeout\nevery 10s 11s..6001s see a1 fra - fail=timeout ep=w\n"
+		"1000s expect agent a1 blind=false\n6001s expect agent a1 blind=true\n" },
 	{ "what a blind agent's neighbour sees counts on",
 		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s\n"
 		"every 10s 0s..100s see a2 fra v1\nevery 10s 0s..30s see a1 fra v1\n"

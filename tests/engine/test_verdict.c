@@ -295,6 +295,22 @@ static const struct story stories[] = {
 	{ "a newer version that rolls out is no relapse",
 		VERIFIED "40s deploy v3\n50s see a1 fra v3\n51s see a2 ams v3\n52s see a1 fra v3\n"
 			 "52s expect deploy v2 verdict=verified\n" },
+	{ "nor is one that is told when it is live already: a relapse that its own first answers made is "
+	  "taken back",
+		VERIFIED
+		"40s see a1 fra v3\n50s see a1 fra v3\n51s see a2 ams v3\n50s expect deploy v2 "
+		"verdict=failed\n55s deploy v3 started=35s live=52s\n55s expect deploy v2 "
+		"verdict=verified\n55s expect verdicts v2 converging,verified,failed,verified\n"
+		"every 10s 60s..90s see a1 fra v3\nevery 10s 60s..90s see a2 ams v3\nevery 10s "
+		"60s..90s see a3 nrt v3\n90s expect deploy v3 verdict=verified\n90s expect deploy v2 "
+		"verdict=verified\n" },
+	{ "but not where an old version was seen as well",
+		VERIFIED "40s see a1 fra v1\n45s see a1 fra v3\n55s see a2 ams v3\n55s expect deploy v2 "
+			 "verdict=failed\n60s deploy v3 started=35s live=58s\n60s expect deploy v2 "
+			 "verdict=failed\n" },
+	{ "nor where the new deploy began after it",
+		VERIFIED "40s see a1 fra v3\n50s see a1 fra v3\n55s deploy v3 started=52s live=52s\n"
+			 "55s expect deploy v2 verdict=failed\n" },
 	{ "answers of an endpoint that proves nothing are no relapse",
 		"service shop interval=10s endpoints=v,w\n-300s deploy v1 live=-300s value=w:same\nevery 10s "
 		"-100s..-10s see a1 fra v1\n"

@@ -153,6 +153,12 @@ static const struct story stories[] = {
 		"every 10s 10s..200s see a1 " CF
 		" v1 cache=miss\nevery 10s 10s..200s see o1 origin v2 region=dc\n" CAUSE(
 			"200s", "refilled_stale", "") },
+	{ "B4, not B3: one region's edges answer old, and past the CDN that region's origin answers new",
+		"service shop interval=10s origin\n-2h deploy v1 live=-2h\n" BEFORE
+		"every 10s -100s..-10s see a2 cloudfront:IAD89-P1 v1 region=us\n" LIVE
+		"every 10s 10s..200s see a1 " CF " v1 cache=miss\nevery 10s 12s..202s see a1 origin v2\n"
+		"every 10s 15s..205s see a2 cloudfront:IAD89-P1 v2 cache=miss region=us\n" CAUSE(
+			"205s", "refilled_stale", "") },
 	{ "B8: some draws old, and nothing is known of what lies behind", SHOP BEFORE LIVE
 		"every 10s 10s..100s see a1 " CF " v1 cache=miss\nevery 10s 15s..105s see a1 " CF
 		" v2 cache=miss\n105s expect cell " CF " state=mixed cause=split_traffic\n" },
