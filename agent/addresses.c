@@ -1,5 +1,6 @@
 #include "agent/addresses.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -261,4 +262,66 @@ void address_book_learned(const struct address_book *b, struct str name, int ip_
 			address_is_version(n->learned[i].ip, ip_version) &&
 			!addresses_have(but, str_of(n->learned[i].ip)))
 			addresses_add(ret, n->learned[i].ip);
+}
+
+/* --- kept over a restart --- */
+
+#define BOOK_MAGIC "tidemark addresses 1\n"
+
+void address_book_write(const struct address_book *b, int64_t now_us, int64_t wall_us, struct buf *out)
+{
+	buf_addf(out, BOOK_MAGIC);
+	for (size_t i = 0; i < b->n; i++)
+		for (size_t k = 0; k < b->names[i]->n_learned; k++) {
+			int64_t ago_us = now_us - b->names[i]->learned[k].seen_us;
+			if (ago_us < ADDRESSES_LEARNED_US)
+				buf_addf(out, "%s %s %" PRId64 "\n", b->names[i]->name,
+					b->names[i]->learned[k].ip, (wall_us - ago_us) / US_PER_S);
+		}
+}
+
+struct learned_line {
+	struct str name;
+	char ip[ADDRESS_TEXT_MAX];
+	int64_t seen_s;
+};
+
+static bool line_read(struct str line, struct learned_line *ret)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+	struct str ip;
+	if (!str_cut(&line, ' ', &ret->name) || !str_cut(&line, ' ', &ip) || ret->name.n == 0 ||
+		ret->name.n > 253 || ip.n >= sizeof(ret->ip))
+		return false;
+	for (size_t i = 0; i < ret->name.n; i++)
+		if ((unsigned char)ret->name.p[i] <= ' ' || (unsigned char)ret->name.p[i] >= 0x7f)
+			return false;
+	memcpy(ret->ip, ip.p, ip.n);
+	ret->ip[ip.n] = '\0';
+	return memchr(ret->ip, '\0', ip.n) == NULL &&
+	       inet_pton(strchr(ret->ip, ':') ? AF_INET6 : AF_INET, ret->ip, bytes) == 1 &&
+	       str_to_i64(line, &ret->seen_s, NULL) == 0 && ret->seen_s >= 0 &&
+	       ret->seen_s < INT64_MAX / US_PER_S;
+}
+
+int address_book_read(
+	struct address_book *b, struct str text, int64_t now_us, int64_t wall_us, struct err *err)
+{
+	size_t magic = sizeof(BOOK_MAGIC) - 1, number = 1;
+	struct learned_line l;
+	struct str line;
+	if (!str_starts(text, BOOK_MAGIC) || text.p[text.n - 1] != '\n')
+		return err_set(err, ERR_CORRUPT, "it does not begin and end like a file of addresses");
+	struct str lines = (struct str){ text.p + magic, text.n - magic };
+	for (struct str rest = lines; str_cut(&rest, '\n', &line) && (line.n > 0 || rest.n > 0);) {
+		number++;
+		if (!line_read(line, &l))
+			return err_set(err, ERR_CORRUPT, "line %zu is not NAME ADDRESS TIME", number);
+	}
+	while (str_cut(&lines, '\n', &line) && line.n > 0 && line_read(line, &l)) {
+		int64_t ago_us = MAX(wall_us - l.seen_s * US_PER_S, (int64_t)0);
+		if (ago_us < ADDRESSES_LEARNED_US)
+			(void)address_book_answered(b, l.name, str_of(l.ip), now_us - ago_us);
+	}
+	return 0;
 }

@@ -4,7 +4,7 @@
 #ifndef AGENT_ADDRESSES_H
 #define AGENT_ADDRESSES_H
 
-#include "base/str.h"
+#include "base/buf.h"
 
 #define ADDRESSES_FOUND_MAX   32 /* of one name; a longer answer is cut, smallest addresses first */
 #define ADDRESSES_LEARNED_MAX 16 /* of one name; the one that answered longest ago goes first */
@@ -49,5 +49,14 @@ bool address_book_get(
 /* Who answered in the last day and is not in `but`. */
 void address_book_learned(const struct address_book *b, struct str name, int ip_version,
 	const struct addresses *but, int64_t now_us, struct addresses *ret);
+
+/* What has answered, as a text to keep over a restart: one line a pair of name and address, with when it last
+ * did (Unix seconds, by the wall clock, which goes on while the machine is off). */
+#define ADDRESSES_FILE_MAX (24 * 1024 * 1024)
+void address_book_write(const struct address_book *b, int64_t now_us, int64_t wall_us, struct buf *out);
+/* Into a new book. ERR_CORRUPT: text is not of address_book_write(), and nothing of it was taken. What is
+ * older than a day is left out; a time to come counts as now. */
+MUST_USE int address_book_read(
+	struct address_book *b, struct str text, int64_t now_us, int64_t wall_us, struct err *err);
 
 #endif

@@ -22,6 +22,7 @@ struct agent_shared {
 	const struct agent_conf *conf;
 	struct spool *spool;
 	struct assign_box *assignments;
+	const char *addresses_path; /* where it keeps who answered for which name; NULL: nowhere */
 	uint64_t epoch;             /* drawn at random at every start; batches are numbered from 1 in it */
 	_Atomic uint64_t held_back; /* probes our own caps held back since start; fetch adds */
 	struct shortfall_box shortfall;

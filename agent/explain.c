@@ -194,7 +194,8 @@ static void say_tiers(struct buf *out, const struct edge_info *e)
 		}
 		buf_addf(out, " %s (", status_says[t->status]);
 		add_upper(out, cache_status_name(t->status));
-		buf_addf(out, i == 0 && e->cache_source ? "), says %s.\n" : ").\n", e->cache_source);
+		const char *source = i == 0 || t->source == NULL ? e->cache_source : t->source;
+		buf_addf(out, source ? "), says %s.\n" : ").\n", source);
 	}
 }
 

@@ -257,6 +257,14 @@ static bool connect_refused(const struct slot *s)
 	return curl_easy_getinfo(s->easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status >= 300;
 }
 
+/* Its time was up before the name led anywhere. */
+static bool lookup_hung(const struct slot *s)
+{
+	curl_off_t us = 0;
+	return s->t->named && !s->opened &&
+	       curl_easy_getinfo(s->easy, CURLINFO_NAMELOOKUP_TIME_T, &us) == CURLE_OK && us == 0;
+}
+
 static enum obs_fail fail_of(const struct slot *s, CURLcode code)
 {
 	switch (code) {
@@ -287,7 +295,7 @@ static enum obs_fail fail_of(const struct slot *s, CURLcode code)
 	case CURLE_USE_SSL_FAILED:
 		return FAIL_TLS;
 	case CURLE_OPERATION_TIMEDOUT:
-		return FAIL_TIMEOUT;
+		return lookup_hung(s) ? FAIL_DNS : FAIL_TIMEOUT;
 	case CURLE_RECV_ERROR:
 		return connect_refused(s) ? FAIL_CONNECT : FAIL_RESET;
 	case CURLE_GOT_NOTHING:

@@ -84,7 +84,7 @@ struct running {
 	struct agent_shared shared;
 	struct prober *prober;
 	struct uplink *uplink;
-	char *assign_path;
+	char *assign_path, *addresses_path;
 };
 
 static struct spool_limits limits_of(const struct agent_conf *c)
@@ -126,6 +126,9 @@ static int start(struct running *r, struct err *err)
 	buf_init(&path, 4096);
 	buf_addf(&path, "%s/assignments", r->conf->spool.dir);
 	r->assign_path = buf_take(&path, NULL);
+	buf_init(&path, 4096);
+	buf_addf(&path, "%s/addresses", r->conf->spool.dir);
+	r->shared.addresses_path = r->addresses_path = buf_take(&path, NULL);
 	int rc = open_spool(r, err);
 	if (rc < 0)
 		return rc;
@@ -161,6 +164,7 @@ static void stop(struct running *r)
 			"stopped", "all_sent=%s left_in_spool=%" PRIu64, s.batches ? "no" : "yes", s.batches);
 	agent_conf_free(r->conf);
 	free(r->assign_path);
+	free(r->addresses_path);
 }
 
 /* A file that is no good, or asks for what a running agent cannot do, changes nothing. */

@@ -100,6 +100,12 @@ int probe_main(int argc, char **argv)
 		INVARIANT(netpolicy_new(NULL, 0, NULL, 0, &policy, &err) == 0);
 	else
 		policy = netpolicy_new_open();
+	if (p.proxy && netpolicy_set_proxy(policy, str_of(p.proxy), str_of(p.proxy_user), &err) < 0) {
+		fprintf(stderr, "tidemark-agent probe: --proxy: %s%s\n", err.text,
+			strchr(p.proxy, '@') ? ": say them with --proxy-user" : "");
+		netpolicy_free(policy);
+		return 2;
+	}
 	size_t n = results_make(&p, argv + optind, (size_t)(argc - optind), policy, results);
 	struct fetch_conf conf = { .policy = policy, .ca_file = p.ca_file, .done = on_done, .arg = &p };
 	if (fetch_new(&conf, &f, &err) < 0) {

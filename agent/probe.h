@@ -14,6 +14,7 @@ struct probe {
 	struct assign_endpoint endpoint; /* all but the URL */
 	struct assign_header headers[ASSIGN_HEADERS_MAX];
 	const char *ca_file;
+	const char *proxy, *proxy_user; /* NULL: none */
 	uint32_t timeout_ms;
 	bool asked, public_only, json, resolve_all;
 	size_t left;

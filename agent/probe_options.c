@@ -24,6 +24,9 @@ static const char usage[] =
 	"                         SNI: past the CDN, or to one edge\n"
 	"  --address IP           this edge and no other, on the URL's port\n"
 	"  --resolve-all          every address the name has, each by itself, a line each\n"
+	"  --proxy URL            through a proxy: http://HOST:PORT, https://HOST:PORT,\n"
+	"                         socks5h://HOST:PORT, as probe_proxy makes an agent go\n"
+	"  --proxy-user NAME:PASSWORD\n"
 	"  --timeout TIME         for the whole fetch (default 10s)\n"
 	"  --redirects N          follow up to N on the same host (default 0)\n"
 	"  --ca FILE              trust these certificates instead of the system's\n"
@@ -50,6 +53,8 @@ enum {
 	OPT_CONNECT_TO,
 	OPT_ADDRESS,
 	OPT_RESOLVE_ALL,
+	OPT_PROXY,
+	OPT_PROXY_USER,
 	OPT_TIMEOUT,
 	OPT_REDIRECTS,
 	OPT_CA,
@@ -70,6 +75,8 @@ static const struct option options[] = {
 	{ "connect-to", required_argument, NULL, OPT_CONNECT_TO },
 	{ "address", required_argument, NULL, OPT_ADDRESS },
 	{ "resolve-all", no_argument, NULL, OPT_RESOLVE_ALL },
+	{ "proxy", required_argument, NULL, OPT_PROXY },
+	{ "proxy-user", required_argument, NULL, OPT_PROXY_USER },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "redirects", required_argument, NULL, OPT_REDIRECTS },
 	{ "ca", required_argument, NULL, OPT_CA },
@@ -149,6 +156,12 @@ static int option_take(struct probe *p, int opt, struct err *err)
 	case OPT_RESOLVE_ALL:
 		p->resolve_all = true;
 		return 0;
+	case OPT_PROXY:
+		p->proxy = optarg;
+		return 0;
+	case OPT_PROXY_USER:
+		p->proxy_user = optarg;
+		return 0;
 	case OPT_TIMEOUT:
 		return timeout_option(p, optarg, err);
 	case OPT_REDIRECTS:
@@ -205,6 +218,8 @@ int probe_options_read(struct probe *p, int argc, char **argv)
 		rc = err_set(&err, ERR_SYNTAX, "--address and --connect-to: want one of them");
 	if (rc == 0 && p->resolve_all && (p->endpoint.address.n > 0 || p->endpoint.connect_to.n > 0))
 		rc = err_set(&err, ERR_SYNTAX, "--resolve-all with a place to connect to: want one of them");
+	if (rc == 0 && p->proxy_user && p->proxy == NULL)
+		rc = err_set(&err, ERR_SYNTAX, "--proxy-user without --proxy");
 	if (rc == 0 && optind == argc)
 		rc = err_set(&err, ERR_SYNTAX, "no URL; see tidemark-agent probe --help");
 	if (rc == 0 && argc - optind > PROBE_URLS_MAX)

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "agent/fetch.h"
+#include "agent/file.h"
 #include "agent/plan.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 
-#define REPLAN_US (200 * US_PER_MS)
+#define REPLAN_US    (200 * US_PER_MS)
+#define KEEP_NEW_US  US_PER_MIN        /* from a new address to the file */
+#define KEEP_SEEN_US (10 * US_PER_MIN) /* from an answer of a known one */
 
 /* What is taken from agent_conf. */
 struct rules {
@@ -37,6 +40,7 @@ struct prober {
 	struct schedule *schedule;
 	struct plan *plan; /* the newest; NULL: no assignments yet */
 	struct address_book *book;
+	int64_t keep_us;    /* when the book is written to its file; INT64_MAX: there is nothing new */
 	int64_t replan_us;  /* when what the names lead to is to be followed; INT64_MAX: it is */
 	int64_t seal_at_us; /* of the oldest result not sealed; INT64_MAX: there is none */
 	uint64_t next_number, held_told;
@@ -283,9 +287,40 @@ static void look_up_due(struct prober *p, int64_t now_us)
 static void learn(struct prober *p, const struct target *t, const struct answer *a)
 {
 	int64_t now_us = clock_boot_us();
-	if (t->name && a->obs.status != 0 && address_book_answered(p->book, str_of(t->name), a->ip, now_us) &&
-		t->pin == NULL && p->plan->bursting)
+	if (t->name == NULL || a->obs.status == 0)
+		return;
+	bool is_new = address_book_answered(p->book, str_of(t->name), a->ip, now_us);
+	if (p->shared->addresses_path)
+		p->keep_us = MIN(p->keep_us, now_us + (is_new ? KEEP_NEW_US : KEEP_SEEN_US));
+	if (is_new && t->pin == NULL && p->plan->bursting)
 		replan_soon(p, now_us);
+}
+
+/* A file that cannot be written costs a restart its memory, and nothing else. */
+static void book_keep(struct prober *p, int64_t now_us)
+{
+	struct buf text;
+	struct err err;
+	p->keep_us = INT64_MAX;
+	buf_init(&text, ADDRESSES_FILE_MAX);
+	address_book_write(p->book, now_us, clock_wall_us(), &text);
+	if (file_replace(p->shared->addresses_path, buf_str(&text), &err) < 0)
+		log_warn("addresses_not_kept", "err=\"%s\"", err.text);
+	buf_fini(&text);
+}
+
+static void book_load(struct prober *p)
+{
+	struct buf text;
+	struct err err;
+	buf_init(&text, ADDRESSES_FILE_MAX);
+	int rc = file_read(p->shared->addresses_path, &text, &err);
+	if (rc == 0)
+		rc = address_book_read(p->book, buf_str(&text), clock_boot_us(), clock_wall_us(), &err);
+	if (rc < 0 && rc != ERR_NOT_FOUND)
+		log_warn("addresses_lost", "file=%s err=\"%s\" they are learned anew",
+			p->shared->addresses_path, err.text);
+	buf_fini(&text);
 }
 
 static void on_assignments(void *arg)
@@ -363,16 +398,20 @@ static void *prober_thread(void *arg)
 		look_up_due(p, now_us);
 		start_due(p, now_us);
 		seal_due(p, now_us);
+		if (now_us >= p->keep_us)
+			book_keep(p, now_us);
 		if (p->plan && p->plan->older)
 			plans_sweep(p);
 		int64_t next = MIN(schedule_next_us(p->schedule, now_us), p->seal_at_us);
-		next = MIN(next, MIN(p->replan_us, address_book_next_us(p->book)));
+		next = MIN(next, MIN(p->replan_us, MIN(p->keep_us, address_book_next_us(p->book))));
 		fetch_turn(p->fetch, next == INT64_MAX ? -1 : MAX(next - now_us, (int64_t)0));
 	}
 	for (struct plan *plan = p->plan; plan; plan = plan->older)
 		for (size_t i = 0; i < plan->n_services; i++)
 			if (plan->services[i].builder)
 				seal(p, plan, &plan->services[i]);
+	if (p->keep_us != INT64_MAX)
+		book_keep(p, clock_boot_us());
 	return NULL;
 }
 
@@ -409,8 +448,10 @@ int prober_start(struct agent_shared *shared, struct prober **ret, struct err *e
 	int rc;
 	p->shared = shared;
 	p->agent = mem_strdup(shared->conf->name);
-	p->seal_at_us = p->replan_us = INT64_MAX;
+	p->seal_at_us = p->replan_us = p->keep_us = INT64_MAX;
 	p->book = address_book_new();
+	if (shared->addresses_path)
+		book_load(p);
 	p->next_number = 1;
 	buf_init(&p->evidence, OBS_EVIDENCE_MAX);
 	buf_init(&p->sealed, WIRE_MESSAGE_MAX);

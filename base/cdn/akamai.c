@@ -150,6 +150,7 @@ static void akamai_read(const struct headers *h, struct edge_info *e)
 		tier_add_word(e, TIER_EDGE, list_nearest(&words, 0), node);
 		if (headers_get_last(h, "x-cache-remote", &text))
 			tier_add_word(e, TIER_SHIELD, text, akamai_host(text));
+		tiers_tell(e, 1, "x-cache-remote");
 	} else if (!child_status_read(h, e) && !timing_read(h, e)) {
 		tier_add(e, TIER_EDGE, CACHE_UNKNOWN, e->pop);
 	}

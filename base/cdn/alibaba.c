@@ -77,6 +77,7 @@ static void alibaba_read(const struct headers *h, struct edge_info *e)
 	if (words.n > 0)
 		e->cache_source = "x-cache";
 	chain_read(h, e, list_nearest(&words, 0));
+	tiers_tell(e, 1, "via");
 	if (e->n_tiers == 0)
 		tier_add_word(e, TIER_EDGE, list_nearest(&words, 0), STR_NONE);
 	x_cache_read(h, e, &words, 1);

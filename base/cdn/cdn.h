@@ -27,7 +27,8 @@ struct headers { /* in the order they came */
 struct tier {
 	enum tier_kind kind;
 	enum cache_status status;
-	struct str node; /* machine as named, else the pop, else empty */
+	struct str node;    /* machine as named, else the pop, else empty */
+	const char *source; /* the header that told of it; NULL: see cache_source */
 };
 
 #define CDN_TTL_NONE INT64_MIN

@@ -33,6 +33,7 @@ static void cloudfront_read(const struct headers *h, struct edge_info *e)
 	for (size_t i = 0; i < hops; i++)
 		tier_add_word(e, i == 0 ? TIER_EDGE : TIER_INNER, i < n_own ? own[n_own - 1 - i] : STR_NONE,
 			list_nearest(&pops, i));
+	tiers_tell(e, 1, n_own > 1 ? "x-cache" : n_via > 1 ? "via" : "x-amz-cf-pop");
 	x_cache_read(h, e, &others, 0);
 }
 

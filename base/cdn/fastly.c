@@ -67,6 +67,7 @@ static void fastly_read(const struct headers *h, struct edge_info *e)
 			: is_fastly_node(node) ? TIER_SHIELD
 					       : TIER_INNER,
 			word, node);
+		tiers_tell(e, MAX(i, 1), i < words.n ? "x-cache" : "x-served-by");
 	}
 }
 

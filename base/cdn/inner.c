@@ -93,7 +93,8 @@ bool x_cache_read(const struct headers *h, struct edge_info *e, const struct lis
 	names_read(h, &names);
 	list_read(h, "x-cache-lookup", ENCLOSING_ALL, &lookups);
 	bool warned = lookups.n > 0 && warned_stale(h, "squid");
-	if (e->n_tiers == 0)
+	size_t from = e->n_tiers;
+	if (from == 0)
 		e->cache_source = "x-cache";
 	for (size_t i = skip; i < words->n; i++) {
 		struct str word = list_nearest(words, i);
@@ -105,13 +106,14 @@ bool x_cache_read(const struct headers *h, struct edge_info *e, const struct lis
 		else
 			tier_add_word(e, next_kind(e), word, name_of_word(&names, word));
 	}
+	tiers_tell(e, from, "x-cache");
 	return true;
 }
 
 bool cache_status_read(const struct headers *h, struct edge_info *e, const char *own_prefix)
 {
 	struct cache_status_member all[LIST_MAX], m;
-	size_t n = 0;
+	size_t n = 0, from = e->n_tiers;
 	e->used |= USED_CACHE_STATUS;
 	for (size_t at = 0; cache_status_next(h, &at, &m);)
 		all[n++ % LIST_MAX] = m;
@@ -126,6 +128,7 @@ bool cache_status_read(const struct headers *h, struct edge_info *e, const char 
 					: TIER_INNER,
 			cache_status_word(near), STR_NONE);
 	}
+	tiers_tell(e, from, "cache-status");
 	return n > 0;
 }
 
@@ -134,6 +137,7 @@ bool cache_status_read(const struct headers *h, struct edge_info *e, const char 
 bool x_varnish_read(const struct headers *h, struct edge_info *e)
 {
 	struct list groups;
+	size_t from = e->n_tiers;
 	e->used |= USED_X_VARNISH;
 	list_read(h, "x-varnish", ENCLOSING_QUOTES, &groups);
 	for (size_t i = 0; i < groups.n; i++) {
@@ -142,6 +146,7 @@ bool x_varnish_read(const struct headers *h, struct edge_info *e)
 			e->cache_source = "x-varnish";
 		tier_add(e, next_kind(e), two ? CACHE_HIT : CACHE_MISS, STR_NONE);
 	}
+	tiers_tell(e, from, "x-varnish");
 	return groups.n > 0;
 }
 
@@ -149,6 +154,7 @@ bool plain_words_read(const struct headers *h, struct edge_info *e)
 {
 	static const char *const names[] = { "x-cache-status", "x-proxy-cache" };
 	struct list words;
+	size_t from = e->n_tiers;
 	e->used |= USED_PLAIN;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		list_read(h, names[i], ENCLOSING_QUOTES, &words);
@@ -160,6 +166,7 @@ bool plain_words_read(const struct headers *h, struct edge_info *e)
 			struct str word = list_nearest(&words, j);
 			tier_add_word(e, next_kind(e), word, word_host(word));
 		}
+		tiers_tell(e, from, names[i]);
 		return true;
 	}
 	return false;
@@ -168,6 +175,7 @@ bool plain_words_read(const struct headers *h, struct edge_info *e)
 bool via_ats_read(const struct headers *h, struct edge_info *e)
 {
 	struct list members;
+	size_t from = e->n_tiers;
 	bool found = false;
 	e->used |= USED_VIA;
 	list_read(h, "via", ENCLOSING_ALL, &members);
@@ -181,6 +189,7 @@ bool via_ats_read(const struct headers *h, struct edge_info *e)
 		tier_add(e, next_kind(e), status, v.host);
 		found = true;
 	}
+	tiers_tell(e, from, "via");
 	return found;
 }
 
@@ -210,10 +219,12 @@ static void vendor_words_read(const struct headers *h, struct edge_info *e)
 		"eo-cache-status", "x-77-cache" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct str word;
+		size_t from = e->n_tiers;
 		if (e->cache_source && strcmp(e->cache_source, names[i]) == 0)
 			continue;
 		if (headers_get_last(h, names[i], &word) && word.n > 0)
 			tier_add_word(e, TIER_INNER, word, i == 0 ? vercel_pop(h) : STR_NONE);
+		tiers_tell(e, from, names[i]);
 	}
 }
 

@@ -203,7 +203,14 @@ void tier_add(struct edge_info *e, enum tier_kind kind, enum cache_status status
 {
 	if (e->n_tiers == OBS_TIERS_MAX)
 		return; /* nearest first, so what is furthest away is lost */
-	e->tiers[e->n_tiers++] = (struct tier){ kind, status, name_is_clean(node) ? node : STR_NONE };
+	e->tiers[e->n_tiers++] = (struct tier){ kind, status, name_is_clean(node) ? node : STR_NONE, NULL };
+}
+
+void tiers_tell(struct edge_info *e, size_t from, const char *source)
+{
+	for (size_t i = from; i < e->n_tiers; i++)
+		if (e->tiers[i].source == NULL)
+			e->tiers[i].source = source;
 }
 
 void tier_add_word(struct edge_info *e, enum tier_kind kind, struct str word, struct str node)
@@ -236,13 +243,13 @@ struct str scratch_add(struct edge_info *e, struct str text)
 	return (struct str){ at, text.n };
 }
 
-bool is_fastly_node(struct str name) /* ^cache-[a-z0-9-]+-[A-Z]{3}$ */
+bool is_fastly_node(struct str name) /* ^cache-[A-Za-z0-9-]+-[A-Z]{3}$ */
 {
 	if (name.n < sizeof("cache-x-FRA") - 1 || !str_starts(name, "cache-") || name.p[name.n - 4] != '-')
 		return false;
 	for (size_t i = 6; i < name.n - 4; i++)
-		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') ||
-			    name.p[i] == '-'))
+		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= 'A' && name.p[i] <= 'Z') ||
+			    (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-'))
 			return false;
 	for (size_t i = name.n - 3; i < name.n; i++)
 		if (name.p[i] < 'A' || name.p[i] > 'Z')

@@ -63,6 +63,8 @@ enum used {
 	USED_PLAIN = 1 << 4, /* X-Cache-Status or X-Proxy-Cache */
 };
 void pop_set(struct edge_info *e, struct str pop, const char *source);
+/* The tiers from that one on, if nobody said so yet, were told of by this header. */
+void tiers_tell(struct edge_info *e, size_t from, const char *source);
 void tier_add(struct edge_info *e, enum tier_kind kind, enum cache_status status, struct str node);
 /* TCP_REMOTE_HIT adds two: this one missed, a shield behind it hit. */
 void tier_add_word(struct edge_info *e, enum tier_kind kind, struct str word, struct str node);

@@ -46,6 +46,7 @@ static void stackpath_read(const struct headers *h, struct edge_info *e)
 	for (size_t i = 0; i < MAX(n, 1); i++)
 		tier_add_word(e, i == 0 ? TIER_EDGE : TIER_SHIELD, list_nearest(&words, i),
 			i < n ? sites[i].node : STR_NONE);
+	tiers_tell(e, 1, words.n > 1 ? "x-cache" : "x-hw");
 	x_cache_read(h, e, &words, MAX(n, 1));
 }
 

@@ -205,7 +205,9 @@ enum cause why_through(const struct why_view *w, const struct cell *c, bool erro
 	*ret = all;
 	bool pods_old = !w->pods.known || w->pods.fresh == 0;
 	bool spread = all.fresh > 0 || c->state == CELL_MIXED || w->edges_503[1] != NONE32;
-	if (all.e503 > 0 && spread && w->old_since_503 == 0 && (error || all.old == 0) &&
+	/* where the mesh says so itself, old answers from before the subset died do not hide it */
+	bool no_old = error || all.old == 0 || w->mesh.dead_weight > 0;
+	if (all.e503 > 0 && spread && w->old_since_503 == 0 && no_old &&
 		(w->mesh.dead_weight > 0 || w->envoy_503))
 		return CAUSE_DEAD_SUBSET;
 	if (error)

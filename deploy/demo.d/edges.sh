@@ -5,7 +5,7 @@
 edge_names='fra lhr iad sfo nrt sin'
 instances='a b c'
 declare -A port_of kind_of region_of parent_of
-kind_of=([fra]=nginx [lhr]=varnish [iad]=nginx [sfo]=varnish [nrt]=varnish [sin]=nginx [ord]=nginx)
+kind_of=([fra]=nginx [lhr]=varnish [iad]=varnish [sfo]=varnish [nrt]=varnish [sin]=nginx [ord]=nginx)
 region_of=([fra]=eu [lhr]=eu [iad]=us [sfo]=us [nrt]=ap [sin]=ap [ord]=us)
 parent_of=([iad]=ord [sfo]=ord) # the others ask the origin themselves
 demo_host=shop.demo.test        # reserved name (RFC 6761): resolves nowhere, the agents' connect_to says where it is
@@ -28,6 +28,26 @@ origin_serves() {
 	printf '{"build":{"sha":"%s"}}\n' "$2" >"$dir/static/.build.json"
 	mv "$dir/.version" "$dir/version"
 	mv "$dir/static/.build.json" "$dir/static/build.json"
+}
+
+# origin_stamps INSTANCE VERSION TIME: a file whose Last-Modified and ETag (time and size, at nginx) are those of TIME, as builds
+# make them that set every file's time to one and the same.
+origin_stamps() {
+	mkdir -p "$run/origin/$1/stamped"
+	printf '{"version":"%s"}\n' "$2" >"$run/origin/$1/stamped/.version"
+	touch -d "$3" "$run/origin/$1/stamped/.version"
+	mv "$run/origin/$1/stamped/.version" "$run/origin/$1/stamped/version"
+}
+
+# origin_checks_out INSTANCE VERSION|gone: an answer no cache may keep; 503 where no instance is left.
+origin_checks_out() {
+	mkdir -p "$run/origin/$1"
+	if [ "$2" = gone ]; then
+		rm -f "$run/origin/$1/checkout"
+	else
+		printf '{"version":"%s"}\n' "$2" >"$run/origin/$1/.checkout"
+		mv "$run/origin/$1/.checkout" "$run/origin/$1/checkout"
+	fi
 }
 
 nginx_head() { # nginx_head NAME
@@ -64,6 +84,8 @@ origin_conf() {
 				root $run/origin/$i;
 				etag on;
 				add_header Cache-Control "public, max-age=$cache_ttl";
+				location /stamped/ { add_header Cache-Control "public, max-age=2"; }
+				location = /checkout { try_files /checkout =503; add_header Cache-Control no-store always; }
 				location = /live { alias $run/origin/$i/version; add_header Cache-Control "no-store"; }
 			}
 		C
@@ -108,11 +130,19 @@ varnish_edge_vcl() { # varnish_edge_vcl NAME UPSTREAM_PORT
 		vcl 4.1;
 		backend inner { .host = "127.0.0.1"; .port = "$2"; }
 		sub vcl_recv { if (req.method == "PURGE") { return (purge); } }
-		sub vcl_backend_response { set beresp.grace = 0s; }
+		sub vcl_backend_response {
+			set beresp.grace = 0s;
+			set beresp.keep = 10m; # what is over is asked after with its ETag
+			unset beresp.http.X-Confirmed;
+			if (beresp.was_304) { set beresp.http.X-Confirmed = "yes"; }
+		}
 		sub vcl_deliver {
 			set resp.http.X-Pop = "$1";
 			unset resp.http.X-Cache-Status;
-			if (obj.hits > 0) { set resp.http.X-Own = "$1; hit"; } else { set resp.http.X-Own = "$1; fwd=uri-miss"; }
+			if (obj.hits > 0) { set resp.http.X-Own = "$1; hit"; }
+			else if (resp.http.X-Confirmed) { set resp.http.X-Own = "$1; fwd=stale; fwd-status=304"; }
+			else { set resp.http.X-Own = "$1; fwd=uri-miss"; }
+			unset resp.http.X-Confirmed;
 			if (resp.http.Cache-Status) { set resp.http.Cache-Status = resp.http.Cache-Status + ", " + resp.http.X-Own; }
 			else { set resp.http.Cache-Status = resp.http.X-Own; }
 			unset resp.http.X-Own;

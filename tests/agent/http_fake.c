@@ -266,3 +266,33 @@ void http_fake_last(struct http_fake *s, char *out, size_t n)
 	(void)snprintf(out, n, "%s", s->last);
 	(void)pthread_mutex_unlock(&s->lock);
 }
+
+static bool pass_on(int from, int to)
+{
+	char bytes[4096];
+	ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+	for (ssize_t at = 0, sent; at < n; at += sent)
+		if ((sent = send(to, bytes + at, (size_t)(n - at), MSG_NOSIGNAL)) <= 0)
+			return false;
+	return n > 0;
+}
+
+void http_fake_tunnel(int client, int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool open = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+	while (open) {
+		struct pollfd p[2] = { { .fd = client, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+		if (poll(p, 2, -1) < 0)
+			break;
+		if (p[0].revents)
+			open = pass_on(client, fd);
+		if (open && p[1].revents)
+			open = pass_on(fd, client);
+	}
+	if (fd >= 0)
+		(void)close(fd);
+}

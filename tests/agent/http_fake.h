@@ -34,5 +34,7 @@ bool http_fake_say(struct http_fake_conn *c, const char *text);
 /* Waits until the client closes, or the server is stopped, or timeout_ms. True: it is over. */
 bool http_fake_wait_gone(struct http_fake_conn *c, int timeout_ms);
 void http_fake_reset(struct http_fake_conn *c); /* the next close sends a RST */
+/* Bytes to and fro between client and 127.0.0.1:port, until one of them is gone. Does not close client. */
+void http_fake_tunnel(int client, int port);
 
 #endif

@@ -95,12 +95,99 @@ static void who_answered_is_remembered_for_a_day(void **state)
 	address_book_free(b);
 }
 
+/* A second life: the boot clock begins anew, the wall clock went on. */
+static void who_answered_is_known_after_a_restart(void **state)
+{
+	struct address_book *b = address_book_new(), *c = address_book_new();
+	struct addresses none = { .n = 0 }, got;
+	struct buf text;
+	struct err err;
+	int64_t wall = INT64_C(1792000000) * US_PER_S;
+	assert_true(address_book_answered(b, NAME, STR("192.0.2.1"), 10 * US_PER_S));
+	assert_true(address_book_answered(b, NAME, STR("2001:db8::1"), 3600 * US_PER_S));
+	assert_true(address_book_answered(b, STR("b.example"), STR("192.0.2.7"), 3600 * US_PER_S));
+	buf_init(&text, ADDRESSES_FILE_MAX);
+	address_book_write(b, 3610 * US_PER_S, wall, &text);
+	/* 23 h and 30 min later: of the first, a day and 30 min have gone by */
+	int64_t now = 5 * US_PER_S, later = wall + INT64_C(84600) * US_PER_S;
+	assert_int_equal(address_book_read(c, buf_str(&text), now, later, &err), 0);
+	address_book_learned(c, NAME, 0, &none, now, &got);
+	assert_int_equal(got.n, 1);
+	assert_string_equal(got.ip[0], "2001:db8::1");
+	address_book_learned(c, STR("b.example"), 0, &none, now, &got);
+	assert_int_equal(got.n, 1);
+	address_book_learned(c, NAME, 0, &none, now + 1800 * US_PER_S, &got);
+	assert_int_equal(got.n, 0); /* its day goes on from when it answered */
+	address_book_free(b);
+	address_book_free(c);
+
+	/* the wall clock was put back: what answered "in a year" answered just now */
+	c = address_book_new();
+	assert_int_equal(address_book_read(c, buf_str(&text), now, wall - 365 * US_PER_DAY, &err), 0);
+	address_book_learned(c, NAME, 0, &none, now, &got);
+	assert_int_equal(got.n, 2);
+	address_book_free(c);
+	buf_fini(&text);
+}
+
+static void a_file_that_is_none_of_ours_is_refused_as_a_whole(void **state)
+{
+#define HEAD "tidemark addresses 1\n"
+	static const char *const bad[] = { "", "tidemark addresses 1", "tidemark addresses 2\n",
+		HEAD "a.example 192.0.2.1 1792000000", HEAD "a.example 192.0.2.1\n",
+		HEAD "a.example 192.0.2.1 soon\n", HEAD "a.example 192.0.2.300 1792000000\n",
+		HEAD "a.example 192.0.2.1 -5\n", HEAD "a.example 192.0.2.1 9223372036854775807\n",
+		HEAD " 192.0.2.1 1792000000\n", HEAD "a\x01.example 192.0.2.1 1792000000\n",
+		HEAD "a.example 192.0.2.1 1792000000\n\nb.example 192.0.2.1 1792000000\n",
+		HEAD "a.example 192.0.2.1 1792000000\nb.example\n",
+		HEAD "a.example 11111111111111111111111111111111111111111111111111111111 1\n" };
+	int64_t wall = INT64_C(1792000000) * US_PER_S;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct address_book *b = address_book_new();
+		struct addresses none = { .n = 0 }, got;
+		struct err err;
+		if (address_book_read(b, str_of(bad[i]), US_PER_S, wall, &err) != ERR_CORRUPT)
+			fail_msg("taken: %s", bad[i]);
+		address_book_learned(b, NAME, 0, &none, US_PER_S, &got);
+		assert_int_equal(got.n, 0);
+		address_book_free(b);
+	}
+}
+
+/* More names than a book has room for: the rest is left out, here as when they answer. */
+static void a_book_is_bounded(void **state)
+{
+	struct address_book *b = address_book_new();
+	struct addresses none = { .n = 0 }, got;
+	struct buf text;
+	struct err err;
+	char name[32];
+	buf_init(&text, ADDRESSES_FILE_MAX);
+	buf_addf(&text, HEAD);
+	for (int i = 0; i <= ADDRESSES_NAMES_MAX; i++)
+		buf_addf(&text, "n%05d.example 192.0.2.1 1792000000\n", i);
+	assert_int_equal(
+		address_book_read(b, buf_str(&text), US_PER_S, INT64_C(1792000000) * US_PER_S, &err), 0);
+	(void)snprintf(name, sizeof(name), "n%05d.example", ADDRESSES_NAMES_MAX - 1);
+	address_book_learned(b, str_of(name), 0, &none, US_PER_S, &got);
+	assert_int_equal(got.n, 1);
+	(void)snprintf(name, sizeof(name), "n%05d.example", ADDRESSES_NAMES_MAX);
+	address_book_learned(b, str_of(name), 0, &none, US_PER_S, &got);
+	assert_int_equal(got.n, 0);
+	assert_false(address_book_answered(b, str_of(name), STR("192.0.2.1"), US_PER_S));
+	address_book_free(b);
+	buf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_a_set_and_bounded),
 		cmocka_unit_test(a_name_is_looked_up_every_minute_at_least),
 		cmocka_unit_test(who_answered_is_remembered_for_a_day),
+		cmocka_unit_test(who_answered_is_known_after_a_restart),
+		cmocka_unit_test(a_file_that_is_none_of_ours_is_refused_as_a_whole),
+		cmocka_unit_test(a_book_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

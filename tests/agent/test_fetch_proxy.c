@@ -2,9 +2,6 @@
  * then. */
 #include "tests/agent/fetch_fixture.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static struct http_fake *server, *tls_server, *proxy;
@@ -22,36 +19,6 @@ static bool answer(struct http_fake_conn *c, const char *path, const char *reque
 
 /* --- the proxy --- */
 
-static bool pass_on(int from, int to)
-{
-	char bytes[4096];
-	ssize_t n = recv(from, bytes, sizeof(bytes), 0);
-	for (ssize_t at = 0, sent; at < n; at += sent)
-		if ((sent = send(to, bytes + at, (size_t)(n - at), MSG_NOSIGNAL)) <= 0)
-			return false;
-	return n > 0;
-}
-
-static void tunnel(int client, int port)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool open = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
-	while (open) {
-		struct pollfd p[2] = { { .fd = client, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-		if (poll(p, 2, -1) < 0)
-			break;
-		if (p[0].revents)
-			open = pass_on(client, fd);
-		if (open && p[1].revents)
-			open = pass_on(fd, client);
-	}
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 /* Every name leads to our servers: 443 to the one that speaks TLS. "no.test" it will not go to; "locked.test"
  * not without its password. */
 static bool proxied(struct http_fake_conn *c, const char *path, const char *request)
@@ -66,7 +33,7 @@ static bool proxied(struct http_fake_conn *c, const char *path, const char *requ
 	if (!connect)
 		return answer(c, path, request);
 	if (http_fake_say(c, "HTTP/1.1 200 Connection established\r\nX-Pop: PROXY\r\n\r\n"))
-		tunnel(c->fd, http_fake_port(strstr(path, ":443") ? tls_server : server));
+		http_fake_tunnel(c->fd, http_fake_port(strstr(path, ":443") ? tls_server : server));
 	return false;
 }
 

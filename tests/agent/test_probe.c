@@ -219,6 +219,28 @@ static void every_address_has_a_line(void **state)
 	assert_has(out, "error    dns: ");
 }
 
+/* Who is asked for http://shop.example/version answers: our server, taken for a proxy. */
+static void through_a_proxy(void **state)
+{
+	char proxy[64], with_user[80], got[4096];
+	(void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", http_fake_port(server));
+	(void)snprintf(with_user, sizeof(with_user), "http://u:p@127.0.0.1:%d", http_fake_port(server));
+	(void)RUN("--proxy", proxy, "--proxy-user", "u:p", "http://shop.example/version");
+	http_fake_last(server, got, sizeof(got));
+	assert_has(got, "GET http://shop.example/version HTTP/1.1\r\n");
+	assert_has(got, "Proxy-Authorization: Basic dTpw\r\n");
+	assert_int_equal(RUN("--proxy", with_user, "http://shop.example/version"), 2);
+	assert_has(err, "--proxy-user");
+	assert_int_equal(RUN("--proxy", "ftp://127.0.0.1:21", "http://shop.example/version"), 2);
+	assert_has(err, "tidemark-agent probe: --proxy: ");
+	assert_int_equal(RUN("--proxy-user", "u:p", "http://shop.example/version"), 2);
+	assert_has(err, "--proxy-user without --proxy");
+	assert_int_equal(RUN("--proxy", "socks5h://127.0.0.1:1", "http://shop.example/version"), 1);
+	assert_has(out, "error    connect: ");
+	assert_int_equal(RUN("--public-only", "--proxy", proxy, "http://shop.example/version"), 1);
+	assert_has(out, "error    refused: ");
+}
+
 static int setup(void **state)
 {
 	server = http_fake_start(answer);
@@ -242,6 +264,7 @@ int main(void)
 		cmocka_unit_test(hostile_text_does_not_reach_the_terminal),
 		cmocka_unit_test(the_request_it_sends),
 		cmocka_unit_test(every_address_has_a_line),
+		cmocka_unit_test(through_a_proxy),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

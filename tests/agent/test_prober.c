@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "agent/prober.h"
 #include "base/clock.h"
@@ -98,6 +99,7 @@ struct agent {
 	char urls[8][128];
 };
 
+static const char *addresses_path;
 static const char *loopback[] = { "127.0.0.0/8" };
 
 static void agent_start(struct agent *a, bool may_loopback)
@@ -113,6 +115,7 @@ static void agent_start(struct agent *a, bool may_loopback)
 	a->shared.conf = &a->conf;
 	a->shared.assignments = assign_box_new();
 	a->shared.epoch = 42;
+	a->shared.addresses_path = addresses_path;
 	free(rows);
 	rows = NULL;
 	n_rows = rows_cap = 0;
@@ -336,6 +339,31 @@ static void stopping_seals_what_was_collected_and_gives_up_the_rest(void **state
 	assert_int_equal(count("e1", NULL, 0), 0); /* given up by us: no failure of anybody's */
 }
 
+static void who_answered_is_kept_in_a_file(void **state)
+{
+	char path[] = "/tmp/tidemark-test-addresses-XXXXXX", name[128], text[256];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && close(fd) == 0); /* empty: damaged, which stops nobody */
+	for (int life = 0; life < 2; life++) {
+		struct agent a;
+		addresses_path = path;
+		agent_start(&a, true);
+		addresses_path = NULL;
+		(void)snprintf(name, sizeof(name), "http://localhost:%d/new", http_fake_port(server));
+		if (life == 0) {
+			assign(&a, 1, 100, 0, (const char *const[]){ name }, 1);
+			wait_for(count("e0", "b", 0) >= 1);
+		}
+		agent_stop(&a);
+		FILE *f = fopen(path, "re");
+		assert_non_null(f);
+		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+		(void)fclose(f);
+		assert_non_null(strstr(text, "tidemark addresses 1\nlocalhost 127.0.0.1 "));
+	}
+	(void)unlink(path);
+}
+
 static int setup(void **state)
 {
 	log_init("test", LOG_ERROR, LOG_TEXT);
@@ -363,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_burst_is_marked_and_quick),
 		cmocka_unit_test(new_assignments_take_over_while_old_ones_are_under_way),
 		cmocka_unit_test(a_spool_that_takes_nothing_leaves_no_hole),
+		cmocka_unit_test(who_answered_is_kept_in_a_file),
 		cmocka_unit_test(stopping_seals_what_was_collected_and_gives_up_the_rest),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -219,7 +219,7 @@ static void test_sentences(void **state)
 		"  The place is \"DEL54-C1\" (IATA DEL), says x-amz-cf-pop.\n"
 		"  That is New Delhi, IN, at 28.56, 77.10.\n"
 		"  The edge had none, asked inwards (MISS), says x-cache.\n"
-		"  Further in, another cache \"BOM50-C1\" never said (UNKNOWN).\n"
+		"  Further in, another cache \"BOM50-C1\" never said (UNKNOWN), says x-amz-cf-pop.\n"
 		"  The content was confirmed by the origin 68309 s ago, says age.\n"
 		"  Shared caches may keep it for another 1227691 s, by max-age in cache-control.\n"
 		"  A browser may use it for 1227691 s without asking.\n");

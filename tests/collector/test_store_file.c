@@ -57,6 +57,52 @@ static void exec_sql(const char *path, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static int64_t ask_sql(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *s = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	int64_t v = sqlite3_column_int64(s, 0);
+	assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return v;
+}
+
+/* Schema 2 added evidence and nothing else: without it, the file is what the first version wrote. */
+static void a_filled_store_of_schema_1_is_upgraded_and_keeps_everything(void **state)
+{
+	struct fixture *f = *state;
+	fixture_open(f);
+	for (uint64_t n = 1; n <= 20; n++)
+		(void)put_batch(f->st, n, T0 + (int64_t)n * US_PER_S);
+	int64_t last = put_event(f->st, ENTRY_DEPLOY, "shop", T0 + 30 * US_PER_S);
+	put_snapshot(f->st, last, "what was folded");
+	fixture_close(f);
+	exec_sql(f->path, "INSERT INTO transitions VALUES(7, 1, 1, 0, 1, 1, 1, 'fresh', 'stale', 'v1', 'v2');"
+			  "DROP TRIGGER transition_gone; DROP TABLE transition_evidence; DROP TABLE evidence;"
+			  "PRAGMA user_version = 1");
+	int64_t bytes = ask_sql(f->path, "SELECT sum(length(bytes)) FROM journal");
+
+	struct store *reader = NULL;
+	struct err err = { 0 };
+	assert_true(store_open(f->path, STORE_READ, &reader, &err) < 0); /* readers change nothing */
+	assert_int_equal(ask_sql(f->path, "PRAGMA user_version"), 1);
+
+	fixture_open(f);
+	int64_t position = put_batch(f->st, 21, T0 + 60 * US_PER_S);
+	fixture_close(f);
+	assert_true(position > last); /* it goes on where it was */
+	assert_int_equal(ask_sql(f->path, "PRAGMA user_version"), 2);
+	assert_int_equal(ask_sql(f->path, "SELECT count(*) FROM journal"), 22);
+	assert_int_equal(
+		ask_sql(f->path, "SELECT sum(length(bytes)) FROM journal WHERE number IS NOT 21"), bytes);
+	assert_int_equal(ask_sql(f->path, "SELECT count(*) FROM snapshots"), 1);
+	assert_int_equal(ask_sql(f->path, "SELECT count(*) FROM transitions"), 1);
+	assert_int_equal(ask_sql(f->path, "SELECT count(*) FROM evidence"), 0);
+}
+
 static void write_file(const char *path, const char *bytes, size_t n)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -250,6 +296,7 @@ int main(void)
 		TEST(the_file_says_what_it_is),
 		TEST(an_empty_or_half_made_file_is_a_new_store),
 		TEST(readers_cannot_write),
+		TEST(a_filled_store_of_schema_1_is_upgraded_and_keeps_everything),
 		TEST(a_file_moved_away_takes_nothing_until_it_is_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pins - five addresses behind one name: `addresses: all` finds each of them and looks at it by itself, so that the one that
 # kept an old version is the one shown stale; so does a list of them; and an edge that DNS no longer names is looked at again
-# while a burst is on.
+# while a burst is on, after a restart of the agent too.
 . "$(dirname "$0")/lib.sh"
 
 unshare -m true 2>/dev/null && own='unshare -m' || own='unshare -rm'
@@ -66,6 +66,9 @@ agent_here() { # agent_here NAME: in a namespace where $run/hosts is /etc/hosts
 		spool: {dir: spool}
 		allow_networks: [127.0.0.0/8]
 	C
+	agent_again "$1"
+}
+agent_again() { # as it was enrolled before
 	start "agent-$1" $own sh -c 'mount --bind "$1" /etc/hosts && exec "$2" --config "$3"' sh \
 		"$run/hosts" "$bin/agent/tidemark-agent" "$run/agent/$1/agent.yaml"
 }
@@ -119,3 +122,11 @@ tidemark deploy shop --version v3 --live-at now >/dev/null
 for i in 12 14 15; do until_true 20 "127.0.0.$i is looked at again" seen "$i" v3; done
 equal "and so is the one that kept v2" v2 "$(last_seen 13)"
 say "ok   edges that DNS no longer names are looked at again while a burst is on"
+
+# A restart forgets nobody: who answered in the last day is in a file.
+stop agent-fra-1
+for i in $addresses; do edge_serves "$i" v4; done
+agent_again fra-1
+tidemark deploy shop --version v4 --live-at now >/dev/null
+for i in 12 13 14 15; do until_true 20 "127.0.0.$i is looked at again" seen "$i" v4; done
+say "ok   nor does a restart of the agent make it forget them"

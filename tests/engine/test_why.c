@@ -190,6 +190,11 @@ static const struct story stories[] = {
 		MIXED "200s mesh v2:90 v1:10\n200s pods v2 v1:terminating\nevery 10s 205s..300s see a1 fra - "
 		      "status=503\nevery 10s 210s..300s see a1 fra v2\n300s expect cell fra state=mixed "
 		      "cause=dead_subset\n300s expect deploy v2 layers.mesh=fail cause=dead_subset\n" },
+	{ "B1: the old pods went a moment ago: their answers of before do not hide that the route leads to "
+	  "nothing",
+		MIXED "101s mesh v2:67:2 v1:33:0\nevery 10s 110s..150s see a1 fra - status=503\nevery 10s "
+		      "115s..155s "
+		      "see a1 fra v2 cache=miss\n155s expect cell fra state=mixed cause=dead_subset\n" },
 	{ "B1: without a mesh to say so, errors of the origin",
 		MIXED "every 10s 205s..300s see a1 fra - status=503\nevery 10s 210s..300s see a1 fra "
 		      "v2\n300s expect cell fra "
