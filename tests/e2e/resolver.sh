@@ -70,13 +70,15 @@ ago() { # ago ENDPOINT: seconds since it was last seen
 }
 lately() { [ "$(ago "$1")" -le 5 ]; }
 until_true 30 "what has an address is probed" lately by-address
-threads=0 late=0
-for _ in $(seq 40); do # two rounds of lookups that hang
+threads=0 late=0 over=$((SECONDS + 12))
+two_rounds_hang() { # looked at as often as until_true asks
+	local n
 	n=$(ls "/proc/$(cat "$run/pid/agent-fra-1")/task" | wc -l)
 	[ "$n" -le $threads ] || threads=$n
 	lately by-address || late=$((late + 1))
-	sleep 0.25
-done
+	[ $SECONDS -ge $over ]
+}
+until_true 30 "two rounds of lookups have hung" two_rounds_hang
 equal "looks at by-address that came late while 60 names hang" 0 $late
 until_true 60 "a name that /etc/hosts knows has its turn among those that hang" lately by-hosts
 say "ok   so does a name that needs no resolver"
