@@ -18,18 +18,17 @@ started() { # started SERVICE VERSION: tells of a deploy that is not live yet, a
 	tidemark deploy "$1" --version "$2" --source demo >/dev/null
 	api "/api/v1/deploys?service=$1&version=$2&limit=1" | jq -r '.items[0].id'
 }
-cause_is() { # cause_is SERVICE VERSION CAUSE
-	[ "$(deploy_says "$2" .cause "$1")" = "$3" ]
+# named SERVICE VERSION CAUSE CELLS: what tidemark says when it has seen enough, all of it from one answer
+causes_are() {
+	said=$(deploy_says "$2" '[.cause, .causes[.cause // ""] // 0, .why.text] | @tsv' "$1")
+	[ "$(cut -f 1,2 <<<"$said")" = "$3	$4" ]
 }
-causes_are() { # causes_are SERVICE VERSION CAUSE CELLS
-	[ "$(deploy_says "$2" ".causes.$3 // 0" "$1")" = "$4" ]
-}
-# named SERVICE VERSION CAUSE CELLS: what tidemark says, when it has seen enough
 named() {
-	until_true 30 "the cause is $3" causes_are "$1" "$2" "$3" "$4" || true
-	expect "the cause of what is wrong with $1 $2" "$3" "$(deploy_says "$2" .cause "$1")"
-	expect "cells it explains" "$4" "$(deploy_says "$2" ".causes.$3 // 0" "$1")"
-	say "     $(deploy_says "$2" .why.text "$1")"
+	local said
+	until_true 30 "the cause is $3" causes_are "$@" || true
+	expect "the cause of what is wrong with $1 $2" "$3" "$(cut -f 1 <<<"$said")"
+	expect "cells it explains" "$4" "$(cut -f 2 <<<"$said")"
+	say "     $(cut -f 3 <<<"$said")"
 }
 # share_holds SERVICE VERSION PERCENT: is it inside the interval that the sentence gives?
 share_holds() {
@@ -116,6 +115,7 @@ round_shield_stale() {
 	pause 3
 	for n in $edge_names; do edge_purge "$n" /version '/version?format=json' /static/build.json; done
 	tidemark purge shop --vendor self '/*' --completed >/dev/null
+	until_true 30 "what does not ask ord serves v4" cells_are fresh 12 || true
 	named shop v4 shield_stale 6
 	expect "cells that serve v4" 12 "$(cells fresh)"
 	purge_all
