@@ -54,7 +54,7 @@ struct service_conf {
 	struct str origin_connect_to;
 	struct from_conf origin_from; /* the service's own when not said */
 	struct {
-		int64_t timeout_us, watch_us, rollout_grace_us;
+		int64_t timeout_us, watch_us, rollout_grace_us, alert_after_us;
 		double require, min_coverage;
 		int64_t min_agents;
 	} verify;

@@ -140,6 +140,7 @@ static void read_verify(struct fields *f, struct ev_service *s)
 		return;
 	field_duration(&in, "timeout", US_PER_S, &s->timeout_us);
 	field_duration(&in, "watch", 0, &s->watch_us);
+	field_duration(&in, "alert_after", 0, &s->alert_after_us);
 	field_share(&in, "require", &s->require);
 	field_share(&in, "min_coverage", &s->min_coverage);
 	field_int(&in, "min_agents", 0, 1000000, &s->min_agents);
@@ -158,6 +159,7 @@ static void read_service(struct fields *f, struct event *ev)
 		.min_agents = 1,
 		.watch_us = 30 * US_PER_MIN,
 		.rollout_grace_us = 5 * US_PER_MIN,
+		.alert_after_us = 5 * US_PER_MIN,
 	};
 	field_required(f, "service");
 	field_str(f, "service", OBS_NAME_MAX, &s->name);

@@ -7,7 +7,7 @@
  *
  *   service       *service, removed [false], interval [30s], endpoints [{*id, url, version, match, learned}], version (for all
  *                 endpoints), origin (true or an object) [false], agents [names], rollout_grace [5m],
- *                 verify {timeout [15m], require [100%], min_coverage [90%], min_agents [1], watch [30m]}
+ *                 verify {timeout [15m], require [100%], min_coverage [90%], min_agents [1], watch [30m], alert_after [5m]}
  *                 version: {match: exact|prefix, json|header|regex: text} or "etag", "last_modified", "sha256"
  *   deploy        *service, *version, id, started_at [at, or live_at where that is earlier], live_at, aliases [texts],
  *                 values {endpoint: value}, source, revision, digest

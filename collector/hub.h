@@ -24,7 +24,7 @@ void hub_read_done(struct hub *h);
 MUST_USE int hub_submit(struct hub *h, enum entry_kind kind, struct str service, struct str json, int64_t timeout_us, struct err *err);
 
 /* -- changes, told by the writer after the fold, outside the lock, in order -- */
-#define CHANGES(X) X(CELL, "cell") X(DEPLOY, "deploy") X(PURGE, "purge") X(AGENT, "agent") X(SERVICE, "service") X(NOTICE, "notice")
+#define CHANGES(X) X(CELL, "cell") X(DEPLOY, "deploy") X(PURGE, "purge") X(AGENT, "agent") X(SERVICE, "service") X(NOTICE, "notice") X(INCIDENT, "incident")
 #define X(id, name) CHANGE_##id,
 enum change_kind { CHANGES(X) CHANGE_COUNT };
 #undef X

@@ -10,7 +10,7 @@
 #define EVIDENCE_BYTES (64 * 1024 * 1024) /* kept until the next group; more comes within ten minutes */
 #define PROGRESS_MAX   64 /* open deploys whose curves move; over it the oldest wait for their verdict */
 
-enum out_kind { OUT_TRANSITION, OUT_DEPLOY, OUT_NOTICE, OUT_SERVICE, OUT_PURGE, OUT_AGENT };
+enum out_kind { OUT_TRANSITION, OUT_DEPLOY, OUT_NOTICE, OUT_INCIDENT, OUT_SERVICE, OUT_PURGE, OUT_AGENT };
 struct out {
 	enum out_kind kind;
 	bool is_entry; /* told only: the journal itself has it, or nobody needs it kept */
@@ -144,9 +144,19 @@ static void on_progress(void *ctx, struct str deploy_id)
 		o->progress[o->n_progress++] = str_dup(deploy_id);
 }
 
+/* The state is in the engine, and in its snapshots. */
+static void on_incident(void *ctx, const struct incident_change *c)
+{
+	struct outs *o = ctx;
+	struct out *out = out_add(o, OUT_INCIDENT, c->key.position);
+	out->name = c->deploy;
+	out->is_entry = true;
+	keep(o, &out->name);
+}
+
 struct engine_sink outs_sink(struct outs *o)
 {
-	return (struct engine_sink){ o, on_transition, on_deploy, on_notice, on_version, on_progress };
+	return (struct engine_sink){ o, on_transition, on_deploy, on_notice, on_version, on_progress, on_incident };
 }
 
 void outs_evidence(struct outs *o, const struct event *ev)
@@ -384,6 +394,17 @@ static void tell_deploy(struct telling *t, struct str id, struct str service, in
 	change_add(t, CHANGE_DEPLOY, position, service, id);
 }
 
+static void tell_incident(struct telling *t, struct str deploy, int64_t position)
+{
+	size_t start = t->json.n;
+	if (view_incident(t->e, deploy, &t->json, NULL) < 0) {
+		if (!buf_failed(&t->json))
+			t->json.n = start;
+		return;
+	}
+	change_add(t, CHANGE_INCIDENT, position, service_of(t, start), STR_NONE);
+}
+
 static void tell_cell(struct telling *t, const struct transition *c)
 {
 	size_t start = t->json.n;
@@ -493,6 +514,9 @@ void outs_tell(struct outs *o, const struct engine *e, changes_fn tell, void *ct
 			break;
 		case OUT_NOTICE:
 			tell_notice(&t, &list[i].notice);
+			break;
+		case OUT_INCIDENT:
+			tell_incident(&t, list[i].name, list[i].position);
 			break;
 		case OUT_SERVICE:
 			tell_named(&t, &list[i], CHANGE_SERVICE);

@@ -35,7 +35,7 @@ struct burst_part {
 	double max_rate;
 };
 struct verify_part {
-	int64_t timeout, watch, rollout_grace, min_agents;
+	int64_t timeout, watch, rollout_grace, alert_after, min_agents;
 	double require, min_coverage;
 	bool rollback;
 };
@@ -118,6 +118,7 @@ static const struct conf_field verify_fields[] = {
 	{ AT(verify_part, min_agents, CONF_INT), .min = "1", .max = "20000", .dflt = "1", .says = "agents that must have reported" },
 	{ AT(verify_part, watch, CONF_DURATION), .min = "0", .max = "7d", .dflt = "30m", .says = "a relapse within it fails a verified deploy" },
 	{ AT(verify_part, rollout_grace, CONF_DURATION), .min = "0", .max = "1d", .dflt = "5m", .says = "a deploy nobody calls live is assumed live after it" },
+	{ AT(verify_part, alert_after, CONF_DURATION), .min = "0", .max = "7d", .dflt = "5m", .says = "a cell not fresh for so long opens an incident; 0: none does" },
 	{ AT(verify_part, rollback, CONF_BOOL), .dflt = "off", .says = "trigger a rollback on failure" },
 	{ END },
 };
@@ -525,6 +526,7 @@ static int service_read(
 	s->verify.timeout_us = part.verify.timeout;
 	s->verify.watch_us = part.verify.watch;
 	s->verify.rollout_grace_us = part.verify.rollout_grace;
+	s->verify.alert_after_us = part.verify.alert_after;
 	s->verify.require = part.verify.require;
 	s->verify.min_coverage = part.verify.min_coverage;
 	s->verify.min_agents = part.verify.min_agents;

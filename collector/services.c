@@ -141,6 +141,7 @@ void service_entry(const struct service_conf *s, const struct str *agents, size_
 	buf_addf(out, ",\"require\":%.9g,\"min_coverage\":%.9g,\"min_agents\":%" PRId64, s->verify.require,
 		s->verify.min_coverage, s->verify.min_agents);
 	add_seconds(out, "watch", s->verify.watch_us);
+	add_seconds(out, "alert_after", s->verify.alert_after_us);
 	buf_addf(out, "}}");
 }
 

@@ -35,7 +35,7 @@ struct command {
 	void (*fini)(void *options);     /* may be NULL */
 	const char *more;                /* the end of its help; may be NULL */
 };
-extern const struct command cmd_deploy, cmd_purge, cmd_verify, cmd_status, cmd_edges, cmd_agents, cmd_watch;
+extern const struct command cmd_deploy, cmd_purge, cmd_verify, cmd_status, cmd_edges, cmd_agents, cmd_watch, cmd_incidents, cmd_postmortem;
 
 /* Prints "tidemark: sentence" on stderr; the exit code that goes with an api error. */
 int ctl_fail(const struct err *err);

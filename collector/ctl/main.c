@@ -10,7 +10,7 @@
 #define TOKEN_MAX      4096
 
 static const struct command *const commands[] = { &cmd_deploy, &cmd_purge, &cmd_verify, &cmd_status,
-	&cmd_edges, &cmd_agents, &cmd_watch };
+	&cmd_edges, &cmd_incidents, &cmd_postmortem, &cmd_agents, &cmd_watch };
 
 static const struct opt global_opts[] = {
 	{ "server", OPT_TEXT, offsetof(struct ctl, server), "URL",

@@ -23,6 +23,20 @@ bool cell_state_from(struct str name, enum cell_state *ret)
 	return false;
 }
 
+bool cell_is_not_fresh(const struct cell *c)
+{
+	switch ((enum cell_state)c->state) {
+	case CELL_FAILING:
+	case CELL_STALE:
+	case CELL_MIXED:
+	case CELL_AHEAD:
+	case CELL_UNKNOWN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct str edge_vendor(struct str edge)
 {
 	ptrdiff_t at = str_find(edge, ':');
@@ -45,6 +59,7 @@ struct trouble *cell_trouble(struct cell *c)
 			.broke_us = TIME_NONE,
 			.error_us = TIME_NONE,
 			.error_since_us = TIME_NONE,
+			.odd_since_us = TIME_NONE,
 			.wrong.at_us = TIME_NONE,
 		};
 	}
@@ -215,8 +230,9 @@ void cell_tell_version(
 }
 
 static void cell_transition(
-	struct engine *e, struct service *s, struct cell *c, enum cell_state to, int64_t at_us, bool late)
+	struct engine *e, uint32_t service, struct cell *c, enum cell_state to, int64_t at_us, bool late)
 {
+	struct service *s = e->services[service];
 	struct transition t = transition_of(e, s, c, at_us, late);
 	s->n_state[t.from]--;
 	s->n_state[to]++;
@@ -226,6 +242,7 @@ static void cell_transition(
 	t.to = to;
 	if (e->sink.on_transition)
 		e->sink.on_transition(e->sink.ctx, &t);
+	incident_cell(e, service, c, at_us);
 }
 
 void cell_refresh(struct engine *e, uint32_t service, uint32_t cell, int64_t at_us, bool late)
@@ -239,7 +256,7 @@ void cell_refresh(struct engine *e, uint32_t service, uint32_t cell, int64_t at_
 		c->trouble->broke_us = MAX(c->trouble->broke_us, c->report_us);
 	}
 	if (state != c->state)
-		cell_transition(e, s, c, state, at_us, late);
+		cell_transition(e, service, c, state, at_us, late);
 	if (due < c->armed_us) {
 		c->armed_us = due;
 		timer_push(e, TIMER_CELL, service, cell, due);

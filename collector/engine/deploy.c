@@ -81,6 +81,10 @@ static void deploy_step(
 		str_of(d->version), from, to, reason };
 	if (e->sink.on_deploy)
 		e->sink.on_deploy(e->sink.ctx, &c);
+	if (to == VERDICT_FAILED)
+		incident_failed(e, service, d, reason);
+	else if (to == VERDICT_VERIFIED)
+		incidents_resolve(e, service, d);
 }
 
 void deploy_free(struct deploy *d)
@@ -97,6 +101,7 @@ void deploy_free(struct deploy *d)
 	for (size_t i = 0; i < d->n_curves; i++)
 		curve_fini(&d->curves[i]);
 	index_fini(&d->ix_curves);
+	incident_free(d->incident);
 	free(d->advisories);
 	free(d->aliases), free(d->values), free(d->learned), free(d->known), free(d->curves);
 	free(d);
@@ -168,7 +173,8 @@ static void deploys_prune(struct service *s)
 {
 	for (size_t i = 0; s->n_deploys >= DEPLOYS_MAX && i < s->n_deploys; i++) {
 		struct deploy *d = s->deploys[i];
-		if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) || d == s->tracked)
+		if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) || d == s->tracked ||
+			(d->incident && d->incident->resolved_us == TIME_NONE))
 			continue;
 		deploy_free(d);
 		memmove(&s->deploys[i], &s->deploys[i + 1], (s->n_deploys - i - 1) * sizeof(struct deploy *));
@@ -541,6 +547,12 @@ static bool inner_fails(const struct engine *e, struct service *s)
 	return s->n_inner && s->layers_failing;
 }
 
+bool deploy_is_everywhere(const struct engine *e, const struct service *s)
+{
+	return share_is_enough(s, &s->tracked->curves[0]) && deploy_coverage(s->tracked) >= s->min_coverage &&
+	       enough_agents(e, s) && still_learning(s) == NULL;
+}
+
 void deploy_evaluate(struct engine *e, uint32_t service)
 {
 	struct service *s = e->services[service];
@@ -550,9 +562,7 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	const struct curve *c = &d->curves[0];
 	if (d->verdict != VERDICT_CONVERGING)
 		return;
-	bool converged = share_is_enough(s, c) && deploy_coverage(d) >= s->min_coverage &&
-			 enough_agents(e, s) && still_learning(s) == NULL;
-	if (converged && !inner_fails(e, s)) {
+	if (deploy_is_everywhere(e, s) && !inner_fails(e, s)) {
 		struct buf why;
 		buf_init(&why, 1024);
 		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,

@@ -71,6 +71,34 @@ struct notice { /* undeclared deploy: an unknown version at the origin, or uncac
 	int64_t at_us;
 	struct str service, kind, version, text;
 };
+/* How broad it is: the greater of the share of cells, and of regions half of whose cells are wrong. */
+#define SEVERITIES(X)                                                                                        \
+	X(MINOR, "minor", "less than a tenth")                                                               \
+	X(MAJOR, "major", "less than half")                                                                  \
+	X(CRITICAL, "critical", "half or more")
+#define INCIDENT_EVENTS(X)                                                                                   \
+	X(OPENED, "opened", "the deploy failed, or a cell was wrong for too long")                           \
+	X(ESCALATED, "escalated", "it became broader")                                                       \
+	X(CAUSE, "cause", "another cause explains most of it now")                                           \
+	X(RESOLVED, "resolved", "every observed cell serves what it should")                                 \
+	X(REOPENED, "reopened", "it came back")
+#define X(id, name, says) SEVERITY_##id,
+enum severity { SEVERITIES(X) SEVERITY_COUNT };
+#undef X
+#define X(id, name, says) INCIDENT_##id,
+enum incident_event { INCIDENT_EVENTS(X) INCIDENT_EVENT_COUNT };
+#undef X
+const char *severity_name(enum severity s);
+const char *incident_event_name(enum incident_event ev);
+struct incident_change { /* once per change of state; none for late data */
+	struct out_key key;
+	int64_t at_us;
+	struct str service, deploy, version; /* deploy: its id; there is one incident of each at most */
+	enum incident_event event;
+	enum severity severity;
+	uint32_t not_fresh, cells;
+	struct str text; /* sentences: why it was opened, and the cause's */
+};
 struct engine_sink { /* called from inside engine_fold() and engine_advance(); strings are borrowed for the
 			call. Any may be NULL */
 	void *ctx;
@@ -83,6 +111,7 @@ struct engine_sink { /* called from inside engine_fold() and engine_advance(); s
 	void (*on_version)(void *ctx, const struct transition *t);
 	/* curves moved without a change of verdict; at most once per fold and deploy */
 	void (*on_progress)(void *ctx, struct str deploy_id);
+	void (*on_incident)(void *ctx, const struct incident_change *c);
 };
 
 struct engine;

@@ -45,6 +45,7 @@
 #define DEPLOY_CAUSES_MAX   32
 #define OBJECTS_PER_NODE    4
 #define NOTICED_MAX         1000
+#define INCIDENT_STEPS_MAX  32
 
 /* -- strings and indexes (intern.c) -- */
 
@@ -170,6 +171,7 @@ struct trouble {                 /* what a quiet cell does not need */
 	int16_t error_status;    /* its HTTP status; 0: none came */
 	int64_t error_us;        /* when that was */
 	int64_t error_since_us;  /* the first one since the last good answer */
+	int64_t odd_since_us;    /* since when it is not fresh; TIME_NONE */
 	struct answer wrong;     /* the newest answer that was not fresh, since there is trouble */
 	struct draws *draws;
 };
@@ -268,6 +270,22 @@ struct advisory {          /* an endpoint that did not judge it */
 	uint32_t endpoint; /* name */
 	bool unchanged;    /* else: it informed only */
 };
+struct incident_step {
+	int64_t at_us;
+	uint8_t event, severity, cause; /* enum incident_event, severity, cause */
+	uint32_t bad, all;              /* cells that were not fresh, of those that said something */
+	char *text;
+};
+struct incident {
+	int64_t opened_us, resolved_us; /* TIME_NONE: open */
+	int64_t cause_us;               /* when the cause was asked for last */
+	uint8_t severity, cause;        /* as it is now */
+	uint32_t bad, all, worst;       /* cells */
+	char *next;                     /* a command that looks closer */
+	struct incident_step steps[INCIDENT_STEPS_MAX];
+	size_t n_steps;
+	uint32_t n_dropped; /* steps after the first that there was no room for */
+};
 struct deploy {
 	uint32_t serial; /* rises in the order they were recorded, over all services */
 	char *id, *version, *source, *revision, *digest;
@@ -298,6 +316,7 @@ struct deploy {
 	uint32_t causes[DEPLOY_CAUSES_MAX], n_not_fresh_then;
 	/* when retired */
 	uint32_t n_not_fresh;
+	struct incident *incident; /* NULL: never one */
 	struct advisory *advisories;
 	size_t n_advisories;
 };
@@ -306,6 +325,8 @@ struct service {
 	uint32_t name;
 	bool removed;
 	int64_t interval_us, window_us, timeout_us, watch_us, grace_us, min_agents;
+	int64_t alert_us;        /* 0: only deploys that fail open incidents */
+	int64_t incident_due_us; /* when incidents are looked at next; INT64_MAX: nothing is wrong */
 	double require, min_coverage;
 	bool has_origin;
 	uint32_t *assigned; /* agent names */
@@ -372,7 +393,7 @@ struct agent {
 	uint8_t failed;  /* FAILED_HERE: that place since, FAILED_ELSEWHERE: another one */
 	bool blind;
 };
-enum timer_kind { TIMER_LIVE, TIMER_DEADLINE, TIMER_CELL, TIMER_SWEEP };
+enum timer_kind { TIMER_LIVE, TIMER_DEADLINE, TIMER_CELL, TIMER_SWEEP, TIMER_INCIDENT };
 struct timer {
 	int64_t due_us;
 	uint32_t what; /* kind << 28 | service */
@@ -466,6 +487,13 @@ const struct deploy *ledger_current(const struct service *s);
 bool ledger_learn(struct service *s);
 bool ledger_observed_live(const struct service *s, const struct deploy *d, int64_t *ret_us);
 
+/* incident.c */
+void incident_free(struct incident *in);
+void incident_cell(struct engine *e, uint32_t service, struct cell *c, int64_t at_us); /* its state changed */
+void incident_failed(struct engine *e, uint32_t service, struct deploy *d, struct str reason);
+void incidents_resolve(struct engine *e, uint32_t service, const struct deploy *by);
+void incident_scan(struct engine *e, uint32_t service);
+
 /* observe.c */
 void observe_fold(struct engine *e, const struct ev_observations *ev);
 struct scratch *scratch_new(void);
@@ -489,6 +517,7 @@ void agent_went_blind(struct engine *e, uint32_t agent, int64_t at_us, bool late
 struct str edge_vendor(struct str edge);
 /* Does no cache stand there, as far as anybody says? Agents call that direct:IP. */
 bool edge_is_bare(struct str edge);
+bool cell_is_not_fresh(const struct cell *c); /* seen, and wrong: not silent, moved or never seen */
 bool cell_mixes_versions(struct engine *e, struct service *s, const struct cell *c);
 
 /* draws.c */
@@ -527,6 +556,7 @@ void deploy_try_live(struct engine *e, uint32_t service, struct deploy *d);
 void deploy_evaluate(struct engine *e, uint32_t service);
 void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool http_error, uint32_t agent);
 void deploy_arm(struct engine *e, uint32_t service, struct deploy *d);
+bool deploy_is_everywhere(const struct engine *e, const struct service *s); /* the tracked one: enough to verify it */
 bool deploy_is_unchanged(const struct service *s, const struct deploy *d);
 double deploy_coverage(const struct deploy *d);
 double deploy_share(const struct curve *c);

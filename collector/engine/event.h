@@ -31,6 +31,7 @@ struct ev_service {
 	int64_t min_agents;
 	int64_t watch_us; /* a relapse within it makes verified into failed */
 	int64_t rollout_grace_us;
+	int64_t alert_after_us; /* a cell not fresh for so long opens an incident; 0: none does */
 };
 
 struct ev_value {

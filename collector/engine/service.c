@@ -138,7 +138,7 @@ static struct service *service_new(struct engine *e, struct str name, uint32_t *
 	}
 	struct service *s = e->services[i];
 	*s = (struct service){
-		.name = id, .gen = 1, .sweep_values_at = 4096, .sweep_due_us = e->now_us + SWEEP_US
+		.name = id, .gen = 1, .sweep_values_at = 4096, .sweep_due_us = e->now_us + SWEEP_US, .incident_due_us = INT64_MAX
 	};
 	names_init(&s->texts);
 	timer_push(e, TIMER_SWEEP, i, 0, s->sweep_due_us);
@@ -215,6 +215,7 @@ void service_fold(struct engine *e, const struct ev_service *ev)
 	s->timeout_us = duration_capped(ev->timeout_us);
 	s->watch_us = duration_capped(ev->watch_us);
 	s->grace_us = duration_capped(ev->rollout_grace_us);
+	s->alert_us = duration_capped(ev->alert_after_us);
 	s->min_agents = ev->min_agents;
 	s->require = ev->require, s->min_coverage = ev->min_coverage;
 	s->has_origin = ev->has_origin;

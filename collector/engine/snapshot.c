@@ -8,8 +8,8 @@
 
 #define SNAPSHOT_MAGIC "tidemark snapshot"
 /* 1: nothing about a cell's newest failure; 2: nothing that causes rest on, inner layers as JSON only;
- * 3: no host, node, revision and weight of them */
-#define SNAPSHOT_VERSION 4
+ * 3: no host, node, revision and weight of them; 4: no incidents */
+#define SNAPSHOT_VERSION 5
 
 static void visit_runs(struct visit *v, struct runs *r, size_t n_values)
 {
@@ -105,6 +105,8 @@ static void visit_trouble(struct visit *v, struct cell *c, const struct sizes *z
 		VISIT_TIME(v, t->error_us);
 		VISIT_TIME(v, t->error_since_us);
 	}
+	if (v->version > 4)
+		VISIT_TIME(v, t->odd_since_us);
 	bool wrong = t->wrong.at_us != TIME_NONE;
 	if (v->version > 2)
 		VISIT(v, wrong);
@@ -225,6 +227,39 @@ static void visit_values_of(struct visit *v, struct deploy_value **values, size_
 	}
 }
 
+static void visit_incident(struct visit *v, struct deploy *d)
+{
+	bool has = d->incident != NULL;
+	VISIT(v, has);
+	if (!has)
+		return;
+	if (v->load)
+		d->incident = mem_new(sizeof(*d->incident));
+	struct incident *in = d->incident;
+	VISIT_TIME(v, in->opened_us);
+	VISIT_TIME(v, in->resolved_us);
+	VISIT_TIME(v, in->cause_us);
+	VISIT_BELOW(v, in->severity, SEVERITY_COUNT);
+	VISIT_BELOW(v, in->cause, CAUSE_COUNT);
+	VISIT(v, in->bad);
+	VISIT(v, in->all);
+	VISIT(v, in->worst);
+	VISIT(v, in->n_dropped);
+	visit_text(v, &in->next);
+	visit_count(v, &in->n_steps, INCIDENT_STEPS_MAX);
+	for (size_t i = 0; i < in->n_steps && !v->bad; i++) {
+		struct incident_step *step = &in->steps[i];
+		VISIT_TIME(v, step->at_us);
+		VISIT_BELOW(v, step->event, INCIDENT_EVENT_COUNT);
+		VISIT_BELOW(v, step->severity, SEVERITY_COUNT);
+		VISIT_BELOW(v, step->cause, CAUSE_COUNT);
+		VISIT(v, step->bad);
+		VISIT(v, step->all);
+		visit_text(v, &step->text);
+	}
+	v->bad |= in->n_steps == 0 || in->opened_us == TIME_NONE;
+}
+
 static void visit_deploy(struct visit *v, struct deploy *d, bool tracked, const struct sizes *z)
 {
 	VISIT(v, d->serial);
@@ -276,6 +311,8 @@ static void visit_deploy(struct visit *v, struct deploy *d, bool tracked, const 
 		for (size_t i = 0; i < n; i++)
 			VISIT(v, d->causes[i]);
 	}
+	if (v->version > 4)
+		visit_incident(v, d);
 	visit_count(v, &d->n_advisories, 100000);
 	if (v->load)
 		d->advisories = mem_new_array(d->n_advisories, sizeof(*d->advisories));
@@ -302,6 +339,12 @@ static void visit_settings(struct visit *v, struct service *s)
 	VISIT(v, s->has_origin);
 	VISIT(v, s->sweep_values_at);
 	VISIT_TIME(v, s->sweep_due_us);
+	s->alert_us = v->load ? 5 * US_PER_MIN : s->alert_us;
+	s->incident_due_us = v->load ? INT64_MAX : s->incident_due_us;
+	if (v->version > 4) {
+		visit_duration(v, &s->alert_us);
+		VISIT_TIME_OR_MAX(v, s->incident_due_us);
+	}
 	v->bad |= s->interval_us <= 0;
 }
 
@@ -466,6 +509,17 @@ void engine_save(const struct engine *e, struct buf *out)
 	buf_add(out, bytes, sizeof(bytes));
 }
 
+/* Older engines did not note since when a cell is not fresh: since its newest answer is what it is, or its newest report. */
+static void note_odd_cells(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->n_services; i++)
+		for (size_t k = 0; k < e->services[i]->n_cells; k++) {
+			struct cell *c = &e->services[i]->cells[k];
+			bool answers = c->state != CELL_FAILING && c->runs.n > 0;
+			incident_cell(e, i, c, answers ? runs_of(&c->runs)[c->runs.n - 1].first_us : c->report_us);
+		}
+}
+
 static void engine_derive(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->n_agents; i++)
@@ -514,6 +568,8 @@ int engine_load(struct str bytes, const struct engine_sink *sink, struct engine 
 		return err_set(err, ERR_CORRUPT, "the snapshot makes no sense near byte %zu", at);
 	}
 	engine_derive(e);
+	if (version < 5)
+		note_odd_cells(e);
 	*ret = e;
 	return 0;
 }

@@ -83,6 +83,9 @@ static void timer_fire(struct engine *e, struct timer t)
 		if (s->sweep_due_us <= e->now_us)
 			service_sweep(e, service, true);
 		break;
+	case TIMER_INCIDENT:
+		incident_scan(e, service);
+		break;
 	case TIMER_LIVE:
 		s->check_live = true;
 		break;
@@ -117,6 +120,8 @@ void timers_rebuild(struct engine *e)
 		for (size_t d = 0; d < s->n_deploys; d++)
 			deploy_arm(e, i, s->deploys[d]);
 		timer_push(e, TIMER_SWEEP, i, 0, s->sweep_due_us);
+		if (s->incident_due_us != INT64_MAX)
+			timer_push(e, TIMER_INCIDENT, i, 0, s->incident_due_us);
 	}
 }
 
@@ -135,6 +140,8 @@ void engine_down(struct engine *e, int64_t from_us, int64_t to_us)
 			if (s->cells[c].armed_us != INT64_MAX)
 				s->cells[c].armed_us += to_us - from_us;
 		s->sweep_due_us += to_us - from_us;
+		if (s->incident_due_us != INT64_MAX)
+			s->incident_due_us += to_us - from_us;
 	}
 	e->now_us = to_us;
 	timers_rebuild(e);

@@ -58,20 +58,6 @@ void json_comma(struct buf *out)
 
 /* -- one cell -- */
 
-bool cell_is_not_fresh(const struct cell *c)
-{
-	switch ((enum cell_state)c->state) {
-	case CELL_FAILING:
-	case CELL_STALE:
-	case CELL_MIXED:
-	case CELL_AHEAD:
-	case CELL_UNKNOWN:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static const struct run *cell_last(const struct cell *c)
 {
 	return c->runs.n ? &runs_of(&c->runs)[c->runs.n - 1] : NULL;

@@ -47,12 +47,24 @@ MUST_USE int view_propagation(const struct engine *e, struct str id, struct buf 
 /* clang-format on */
 void view_services(const struct engine *e, struct buf *out);
 void view_purges(const struct engine *e, struct str service, size_t limit, struct buf *out);
+struct incident_filter { /* zeroes: all */
+	struct str service;
+	bool open, resolved;
+};
+/* clang-format off */
+/* [ {"id","service","deploy","version","state":"open|resolved","severity":"minor|major|critical","opened_at","updated_at",
+ *    "resolved_at","cause","layer","not_fresh","worst","cells","next",
+ *    "events":[{"at","event","severity","cause","not_fresh","cells","text"}..],"events_dropped"} ], newest first */
+/* clang-format on */
+void view_incidents(const struct engine *e, const struct incident_filter *f, struct buf *out);
+/* One of them, by its id or its deploy's; ERR_NOT_FOUND. */
+MUST_USE int view_incident(const struct engine *e, struct str id, struct buf *out, struct err *err);
 /* clang-format off */
 /* [ {"name","region","state":"connected|late|silent|never_seen|drained|revoked","connected","last_seen",
  *    "last_result","location":[lat,lon]|null,"software","clock_suspect","results","gaps":{...}} ] */
 /* clang-format on */
 void view_agents(const struct engine *e, struct buf *out);
-/* Replay's document: {"at","deploys":[..],"cells":[..],"services":[..]}; deploys oldest first. */
+/* Replay's document: {"at","deploys":[..],"cells":[..],"services":[..],"incidents":[..]}; deploys oldest first. */
 void view_all(const struct engine *e, struct buf *out);
 
 /* A deploy's verdict without JSON, for waits and exit codes. ERR_NOT_FOUND. */
@@ -66,6 +78,7 @@ struct service_counts {
 	double converged_share; /* of the last deploy; -1 without one */
 	enum verdict verdict;   /* of the last deploy */
 	bool has_deploy;
+	size_t incidents[SEVERITY_COUNT]; /* open ones */
 };
 size_t view_service_count(const struct engine *e);
 void view_service_counts(const struct engine *e, size_t i, struct service_counts *ret);

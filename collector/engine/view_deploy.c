@@ -451,5 +451,7 @@ void view_all(const struct engine *e, struct buf *out)
 	view_every_cell(e, out);
 	buf_add_key(out, "services");
 	view_services(e, out);
+	buf_add_key(out, "incidents");
+	view_incidents(e, &(struct incident_filter){ 0 }, out);
 	buf_add_char(out, '}');
 }

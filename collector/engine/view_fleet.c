@@ -111,6 +111,9 @@ void view_service_counts(const struct engine *e, size_t i, struct service_counts
 		if (j.label == LABEL_STALE)
 			ret->max_staleness_us = MAX(ret->max_staleness_us, r->last_us - j.stale_since_us);
 	}
+	for (size_t d = 0; d < s->n_deploys; d++)
+		if (s->deploys[d]->incident && s->deploys[d]->incident->resolved_us == TIME_NONE)
+			ret->incidents[s->deploys[d]->incident->severity]++;
 	if (current)
 		ret->version = str_of(current->version);
 	if (last) {

@@ -21,7 +21,6 @@ void json_comma(struct buf *out); /* before a member of a list, where one is nee
 void view_cell_object(const struct why_view *w, const struct cell *c, bool with_why, struct buf *out);
 void view_cell_place(const struct engine *e, const struct service *s, const struct cell *c, struct buf *out);
 void view_every_cell(const struct engine *e, struct buf *out);
-bool cell_is_not_fresh(const struct cell *c); /* seen, and wrong: not silent, moved or never seen */
 /* Indexes of services by name; free() them. *ret_n: how many. */
 uint32_t *services_by_name(const struct engine *e, size_t *ret_n);
 const struct deploy *service_last_deploy(const struct service *s); /* the newest by started_at; NULL: none */

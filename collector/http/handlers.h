@@ -27,6 +27,11 @@ void handle_agent_rotate(struct request *r, struct worker *w);
 /* history.c */
 void handle_history(struct request *r, struct worker *w);
 void handle_evidence(struct request *r, struct worker *w);
+/* deploy_history.c */
+void handle_deploy_history(struct request *r, struct worker *w);
+/* incidents.c */
+void handle_incidents(struct request *r, struct worker *w);
+void handle_incident(struct request *r, struct worker *w);
 /* status.c */
 void handle_status_summary(struct request *r, struct worker *w);
 void handle_status_status(struct request *r, struct worker *w);
@@ -49,6 +54,10 @@ bool cell_service(struct request *r, struct buf *ret);
 bool cell_is_known(struct request *r, struct str service, struct err *err);
 /* One answer's headers as an object, and which of them told what. */
 void add_evidence(struct buf *b, const struct cell_evidence *ev);
+/* "incidents":[..] as Statuspage writes them, newest first; a comma before it. page: its title. */
+void incidents_feed(struct http *h, bool unresolved, struct str page, struct buf *out);
+void status_add_id(struct buf *b, struct str name);
+void status_add_millis(struct buf *b, int64_t at_us);
 bool purge_find(struct http *h, struct str id, struct buf *ret_object, struct err *err);
 
 #endif

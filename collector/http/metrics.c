@@ -77,6 +77,14 @@ static void service_families(struct buf *b, const struct engine *e)
 				(int)c.verdict == v);
 		}
 	}
+	head(b, "incidents_open", "gauge", "Open incidents by severity.");
+	for (size_t i = 0; i < n; i++) {
+		view_service_counts(e, i, &c);
+		for (int v = 0; v < SEVERITY_COUNT; v++) {
+			sample_start(b, "incidents_open", c.name);
+			buf_addf(b, ",severity=\"%s\"} %zu\n", severity_name((enum severity)v), c.incidents[v]);
+		}
+	}
 	head(b, "service_version_info", "gauge", "1; the label says which version is the right one now.");
 	for (size_t i = 0; i < n; i++) {
 		view_service_counts(e, i, &c);

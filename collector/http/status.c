@@ -151,7 +151,7 @@ void components_refresh(struct components *c, struct hub *hub, int64_t now_us)
 }
 
 /* Twelve characters as Statuspage's ids have; the same name gives the same id for ever. */
-static void add_id(struct buf *b, struct str name)
+void status_add_id(struct buf *b, struct str name)
 {
 	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	uint64_t h = str_hash(name);
@@ -161,7 +161,7 @@ static void add_id(struct buf *b, struct str name)
 	buf_add_char(b, '"');
 }
 
-static void add_millis(struct buf *b, int64_t at_us) /* clients parse three decimals */
+void status_add_millis(struct buf *b, int64_t at_us) /* clients parse three decimals */
 {
 	char text[TIME_TEXT_MAX];
 	struct str t = str_of(time_format(at_us - at_us % US_PER_S, text));
@@ -173,14 +173,14 @@ static void add_page(struct buf *b, struct http *h, const struct components *c)
 	pthread_rwlock_rdlock(&h->settings_lock);
 	struct str title = str_of(h->settings.page_title), url = str_of(h->settings.page_url);
 	buf_addf(b, "{\"page\":{\"id\":");
-	add_id(b, title);
+	status_add_id(b, title);
 	buf_add_key(b, "name");
 	buf_add_json(b, title);
 	buf_add_key(b, "url");
 	buf_add_json(b, url.n ? url : str_of(h->listen_url));
 	pthread_rwlock_unlock(&h->settings_lock);
 	buf_addf(b, ",\"time_zone\":\"Etc/UTC\",\"updated_at\":");
-	add_millis(b, c->updated_at_us);
+	status_add_millis(b, c->updated_at_us);
 	buf_add_char(b, '}');
 }
 
@@ -190,18 +190,18 @@ static void add_components(struct buf *b, struct http *h, const struct component
 	for (size_t i = 0; i < c->n; i++) {
 		const struct component *k = &c->list[i];
 		buf_addf(b, "%s{\"id\":", i ? "," : "");
-		add_id(b, str_of(k->name));
+		status_add_id(b, str_of(k->name));
 		buf_add_key(b, "name");
 		buf_add_json(b, str_of(k->name));
 		buf_addf(b, ",\"status\":\"%s\",\"created_at\":", component_states[k->state].name);
-		add_millis(b, k->created_at_us);
+		status_add_millis(b, k->created_at_us);
 		buf_addf(b, ",\"updated_at\":");
-		add_millis(b, k->updated_at_us);
+		status_add_millis(b, k->updated_at_us);
 		buf_addf(b, ",\"position\":%zu,\"description\":", i + 1);
 		buf_add_json(b, str_of(k->says));
 		buf_addf(b, ",\"showcase\":true,\"start_date\":null,\"group_id\":null,\"page_id\":");
 		pthread_rwlock_rdlock(&h->settings_lock);
-		add_id(b, str_of(h->settings.page_title));
+		status_add_id(b, str_of(h->settings.page_title));
 		pthread_rwlock_unlock(&h->settings_lock);
 		buf_addf(b, ",\"group\":false,\"only_show_if_degraded\":false}");
 	}
@@ -228,9 +228,12 @@ static void answer_feed(struct request *r, unsigned feed)
 	add_page(&r->out, h, c);
 	if (feed & FEED_COMPONENTS)
 		add_components(&r->out, h, c);
-	if (feed & FEED_INCIDENTS)
-		buf_addf(&r->out, ",\"incidents\":[]"); /* a component's status carries the news; nothing
-							   opens incidents */
+	if (feed & FEED_INCIDENTS) { /* the summary has the unresolved ones only */
+		pthread_rwlock_rdlock(&h->settings_lock);
+		struct str page = str_of(h->settings.page_title);
+		incidents_feed(h, feed & FEED_COMPONENTS, page, &r->out);
+		pthread_rwlock_unlock(&h->settings_lock);
+	}
 	if (feed & FEED_MAINTENANCES)
 		buf_addf(&r->out, ",\"scheduled_maintenances\":[]");
 	if (feed & FEED_STATUS)

@@ -340,3 +340,9 @@ void view_service_counts(const struct engine *e, size_t i, struct service_counts
 {
 	*ret = (struct service_counts){ .name = str_of(e->services[i].name) };
 }
+
+int view_incident(const struct engine *e, struct str id, struct buf *out, struct err *err)
+{
+	(void)e, (void)out;
+	return err_set(err, ERR_NOT_FOUND, "no incident '%.*s'", STR_ARG(id));
+}

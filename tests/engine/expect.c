@@ -156,6 +156,13 @@ void do_expect(struct run *r, const struct step *s)
 		if (view_deploy(r->e, s->words[2], &view, &err) < 0)
 			story_fail(r, "no deploy:", str_of(err.text));
 		check_fields(r, s, 3, buf_str(&view));
+	} else if (str_is(kind, "incident")) {
+		if (view_incident(r->e, s->words[2], &view, &err) < 0)
+			story_fail(r, "no incident:", str_of(err.text));
+		check_fields(r, s, 3, buf_str(&view));
+	} else if (str_is(kind, "incidents")) { /* what happened to a deploy's */
+		snprintf(what, sizeof(what), "incident %.*s", STR_ARG(s->words[2]));
+		check_sequence(r, what, s->n_words > 3 ? s->words[3] : STR_NONE);
 	} else if (str_is(kind, "service")) {
 		expect_named(r, s, view_services);
 	} else if (str_is(kind, "agent")) {

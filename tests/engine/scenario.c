@@ -51,6 +51,14 @@ static void on_notice(void *ctx, const struct notice *n)
 		n->at_us - ZERO_US, STR_ARG(n->kind), STR_ARG(n->version));
 }
 
+static void on_incident(void *ctx, const struct incident_change *c)
+{
+	struct run *r = ctx;
+	buf_addf(&r->outs, "%" PRId64 ".%u %" PRId64 " incident %.*s>%s %s %u/%u %.*s\n", c->key.position, c->key.seq,
+		c->at_us - ZERO_US, STR_ARG(c->deploy), incident_event_name(c->event), severity_name(c->severity),
+		c->not_fresh, c->cells, STR_ARG(c->text));
+}
+
 /* -- words -- */
 
 NORETURN void story_fail(const struct run *r, const char *what, struct str word)
@@ -193,7 +201,8 @@ static void do_service(struct run *r, const struct step *s)
 			.min_coverage = option_share(r, s, "coverage", 0.9),
 			.min_agents = option_int(r, s, "agents", 1),
 			.watch_us = option_us(r, s, "watch", 30 * US_PER_MIN),
-			.rollout_grace_us = option_us(r, s, "grace", 5 * US_PER_MIN) } };
+			.rollout_grace_us = option_us(r, s, "grace", 5 * US_PER_MIN),
+			.alert_after_us = option_us(r, s, "alert", 5 * US_PER_MIN) } };
 	fold(r, s, &ev);
 }
 
@@ -513,7 +522,7 @@ static void story_play(const char *text, enum mode mode, struct buf *outs, struc
 	size_t n;
 	uint64_t dice = 88172645463325252u;
 	buf_init(&r.outs, 1 << 26);
-	r.sink = (struct engine_sink){ &r, on_transition, on_deploy, on_notice, on_version, NULL };
+	r.sink = (struct engine_sink){ &r, on_transition, on_deploy, on_notice, on_version, NULL, on_incident };
 	r.e = engine_new(&r.sink);
 	struct step *steps = read_steps(&r, text, &n);
 	for (size_t i = 0; i < n; i++) {

@@ -4,7 +4,7 @@
  *
  *   service shop interval=10s endpoints=v,w:prefix,e:learned [timeout= require= coverage= agents= watch=
  * grace= origin assigned=a1,a2 cdn= cdnzone= gone] TIME deploy V [id= started= live= alias= value=EP:TEXT
- * service= refused=CODE]    TIME live ID [at=]   TIME abort ID TIME see AGENT EDGE VERSION [ep= at= status=
+ * service= refused=CODE] (service: alert= as well)    TIME live ID [at=]   TIME abort ID TIME see AGENT EDGE VERSION [ep= at= status=
  * fail= cache=hit,miss age= ttl= browser= etag= head= node= region= service=] TIME see AGENT origin VERSION
  * ... every STEP FROM..TO see
  * ... TIME down FROM        the collector comes up, and was down since then TIME purge ID [PATTERN] [vendor=
@@ -13,7 +13,7 @@
  * expect cell EDGE[/EP] key=value...     TIME expect deploy ID key=value...    TIME expect service|agent NAME
  * ... TIME expect states EDGE[/EP] a,b,c          every state the cell went to TIME expect versions EDGE[/EP]
  * a,b  every version it came to serve while its state stayed TIME expect reason ID WORD          the
- * verdict's reason begins so TIME expect verdicts ID a,b TIME expect notices N                       TIME
+ * verdict's reason begins so TIME expect verdicts ID a,b TIME expect notices N   TIME expect incident ID key=value...   TIME expect incidents ID opened,resolved                       TIME
  * expect nocell EDGE[/EP]
  *
  * A line without a time is at the one before, the first 30 days before. TIME is "90s", "2m", "-1h": since

@@ -67,6 +67,7 @@ static void make_service(struct journal *j)
 		.min_agents = roll(j, 3),
 		.watch_us = 5 * US_PER_MIN,
 		.rollout_grace_us = (int64_t)roll(j, 120) * US_PER_S,
+		.alert_after_us = (int64_t)roll(j, 90) * US_PER_S,
 	};
 }
 
@@ -247,6 +248,13 @@ static void on_notice(void *ctx, const struct notice *n)
 		STR_ARG(n->text));
 }
 
+static void on_incident(void *ctx, const struct incident_change *c)
+{
+	struct world *w = ctx;
+	buf_addf(&w->outs, "%" PRId64 ".%u %" PRId64 " incident %.*s %d %d %u/%u %.*s\n", c->key.position, c->key.seq,
+		c->at_us, STR_ARG(c->deploy), c->event, c->severity, c->not_fresh, c->cells, STR_ARG(c->text));
+}
+
 static void world_reload(struct world *w)
 {
 	struct buf bytes, before, after;
@@ -292,7 +300,7 @@ static void play(uint64_t seed, int every, bool creep, struct buf *outs, struct 
 	j->dice = seed;
 	j->now_us = START_US;
 	buf_init(&w.outs, 1 << 26);
-	w.sink = (struct engine_sink){ &w, on_transition, on_deploy, on_notice, NULL, NULL };
+	w.sink = (struct engine_sink){ &w, on_transition, on_deploy, on_notice, NULL, NULL, on_incident };
 	w.e = engine_new(&w.sink);
 	for (int i = 0; i < ENTRIES; i++) {
 		const struct event *ev = journal_next(j);

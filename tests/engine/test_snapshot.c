@@ -67,7 +67,8 @@ static struct engine *told_the_same(void)
 				.min_coverage = 0.9,
 				.min_agents = 1,
 				.watch_us = 30 * US_PER_MIN,
-				.rollout_grace_us = 5 * US_PER_MIN } },
+				.rollout_grace_us = 5 * US_PER_MIN,
+				.alert_after_us = 5 * US_PER_MIN } },
 		{ .kind = EV_AGENT,
 			.received_at_us = 600 * US_PER_MS,
 			.agent = { .agent = STR("ams-1"), .region = STR("eu"), .state = AGENT_REVOKED } },
@@ -126,7 +127,8 @@ static struct engine *inner_told_the_same(void)
 				.min_coverage = 0.9,
 				.min_agents = 1,
 				.watch_us = 30 * US_PER_MIN,
-				.rollout_grace_us = 5 * US_PER_MIN } },
+				.rollout_grace_us = 5 * US_PER_MIN,
+				.alert_after_us = 5 * US_PER_MIN } },
 		{ .kind = EV_INNER,
 			.inner = { .service = STR("shop"),
 				.type = STR("mesh"),
@@ -206,7 +208,7 @@ static void assert_loads_as(const unsigned char *bytes, size_t n, struct engine 
 	one_more_answer(e), one_more_answer(loaded);
 	engine_save(e, &want);
 	engine_save(loaded, &got);
-	assert_true(str_starts(buf_str(&want), "tidemark snapshot 4\n"));
+	assert_true(str_starts(buf_str(&want), "tidemark snapshot 5\n"));
 	assert_int_equal(got.n, want.n);
 	assert_memory_equal(got.p, want.p, want.n);
 	buf_fini(&want), buf_fini(&got);

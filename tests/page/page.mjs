@@ -79,7 +79,7 @@ const server = createServer((q, a) => {
 	};
 	if (path.startsWith("/api/") && world.token && q.headers.authorization !== `Bearer ${world.token}`)
 		return json({ title: "Unauthorized", detail: "a token is needed" }, 401);
-	const lists = { services: world.services, cells: world.cells, deploys: world.deploys, agents: world.agents };
+	const lists = { services: world.services, cells: world.cells, deploys: world.deploys, agents: world.agents, incidents: [] };
 	const name = path.replace("/api/v1/", "");
 	if (lists[name]) return json({ items: lists[name], next: null });
 	if (path === "/api/v1/stream") {
@@ -176,6 +176,18 @@ await test("the deploy names its cause, its layers and where to look; hostile te
 	assert.match(text, /a browser keep an answer/);
 	assert.equal(await page.locator("img").count(), 0);
 	await shot(page, "why");
+});
+await test("an incident is said at the top, goes when it is resolved, and comes by the stream", desktop, async (page) => {
+	const incident = {
+		id: "i_1", service: "shop", deploy: "d_1", version: "v2<b>", state: "open", severity: "critical", opened_at: minutesAgo(3), resolved_at: null,
+		cause: "purge_missed_key", not_fresh: 12, cells: 18,
+	};
+	assert.equal(await page.getByRole("region", { name: "incidents" }).count(), 0);
+	tell("incident", incident);
+	const said = page.getByRole("region", { name: "incidents" });
+	await said.getByText("▲ critical incident, shop v2<b>: 12 of 18 cells are not right, purge_missed_key; open since 3m").waitFor();
+	tell("incident", { ...incident, state: "resolved" });
+	await said.waitFor({ state: "detached" });
 });
 await test("agents are listed with their state; one whose clock is off says so", desktop, async (page) => {
 	const row = page.getByRole("row", { name: /us-1/ });

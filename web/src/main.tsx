@@ -8,7 +8,7 @@ import { SHAPE, WORD, ago, bounds, percent } from "./format";
 import { Matrix } from "./matrix";
 import { DeployWhy } from "./why";
 import { follow, onChange, world } from "./store";
-import { type Agent, type Cell, type Deploy, STATES, type Service } from "./types";
+import { type Agent, type Cell, type Deploy, type Incident, STATES, type Service } from "./types";
 
 const VERDICT_SHAPE: Record<string, string> = {
 	pending: "…", converging: "◔", verified: "✓", failed: "✕", inconclusive: "?", superseded: "»", aborted: "–",
@@ -35,6 +35,20 @@ function Token() {
 			<label for="token">This collector asks for a token with the scope <code>read</code>.</label>
 			<div><input id="token" name="token" type="password" autocomplete="off" required /> <button>open</button></div>
 		</form>
+	);
+}
+
+function Incidents({ incidents, now }: { incidents: Incident[]; now: number }) {
+	if (incidents.length === 0) return null;
+	return (
+		<section aria-label="incidents" class="incidents">
+			{incidents.map((i) => (
+				<p key={i.id} role="alert">
+					<b class={`i-${i.severity}`}>▲ {i.severity}</b> incident, {i.service} <code>{i.version}</code>: {i.not_fresh} of {i.cells} cells are not
+					right{i.cause && <>, <code>{i.cause}</code></>}; open since {ago(i.opened_at, now)}. <code>tidemark postmortem {i.deploy}</code>
+				</p>
+			))}
+		</section>
 	);
 }
 
@@ -140,6 +154,7 @@ function App() {
 			<main class={world.link === "lost" ? "old" : ""}>
 				{world.link === "denied" && <Token />}
 				{world.link === "live" && world.services.length === 0 && <p class="empty">No service is configured.</p>}
+				<Incidents incidents={[...world.incidents.values()]} now={now} />
 				{world.services.length > 0 && (
 					<nav aria-label="services">
 						{world.services.map((s) => (

@@ -1,20 +1,21 @@
 // What the page knows: loaded once, then kept up to date by the stream. Everything is re-read after a gap in the stream,
 // so that a missed event cannot leave an edge looking fresh.
 import { ApiError, type StreamEvent, list, stream } from "./api";
-import type { Agent, Cell, Deploy, Service } from "./types";
+import type { Agent, Cell, Deploy, Incident, Service } from "./types";
 
 export interface World {
 	services: Service[];
 	cells: Map<string, Cell>;
 	deploys: Map<string, Deploy>;
 	agents: Agent[];
+	incidents: Map<string, Incident>; // the open ones
 	link: "loading" | "live" | "lost" | "denied";
 	problem: string;
 	heardAt: number;
 }
 
 export const world: World = {
-	services: [], cells: new Map(), deploys: new Map(), agents: [], link: "loading", problem: "", heardAt: 0,
+	services: [], cells: new Map(), deploys: new Map(), agents: [], incidents: new Map(), link: "loading", problem: "", heardAt: 0,
 };
 
 let changed = () => {};
@@ -25,12 +26,14 @@ export function onChange(call: () => void): void {
 const cellKey = (c: Cell) => JSON.stringify([c.service, c.endpoint, c.edge]);
 
 async function loadAll(): Promise<void> {
-	const [services, cells, deploys, agents] = await Promise.all([
+	const [services, cells, deploys, agents, incidents] = await Promise.all([
 		list<Service>("/api/v1/services"),
 		list<Cell>("/api/v1/cells?limit=1000"),
 		list<Deploy>("/api/v1/deploys?limit=100"),
 		list<Agent>("/api/v1/agents"),
+		list<Incident>("/api/v1/incidents?state=open"),
 	]);
+	world.incidents = new Map(incidents.map((i) => [i.id, i]));
 	world.services = services;
 	world.cells = new Map(cells.map((c) => [cellKey(c), c]));
 	world.deploys = new Map(deploys.map((d) => [d.id, d]));
@@ -73,6 +76,10 @@ function apply(e: StreamEvent): boolean {
 		const deploy = JSON.parse(e.data) as Deploy;
 		world.deploys.set(deploy.id, deploy);
 		refreshSoon(1000);
+	} else if (e.event === "incident") {
+		const incident = JSON.parse(e.data) as Incident;
+		if (incident.state === "open") world.incidents.set(incident.id, incident);
+		else world.incidents.delete(incident.id);
 	} else {
 		refreshSoon(300);
 	}

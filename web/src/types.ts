@@ -103,6 +103,20 @@ export interface Explained {
 	advisories?: { code: string; endpoint?: string; text: string }[];
 }
 
+export interface Incident {
+	id: string;
+	service: string;
+	deploy: string;
+	version: string;
+	state: "open" | "resolved";
+	severity: "minor" | "major" | "critical";
+	opened_at: string;
+	resolved_at: string | null;
+	cause: string | null;
+	not_fresh: number;
+	cells: number;
+}
+
 export interface Propagation {
 	id: string;
 	points: { t_s: number; earliest: number; latest: number }[];
