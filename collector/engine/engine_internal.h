@@ -78,7 +78,7 @@ static inline uint64_t key_of_pair(uint32_t a, uint32_t b)
 {
 	return (uint64_t)a << 32 | b;
 }
-/* Room for one more in a pool that grows by an eighth: a million cells must not be two million. What is new
+/* Room for one more in a pool that grows by an eighth, a large one by a 128th: a million cells must not be two million. What is new
  * is zeroed. */
 void *pool_room(void *pool, size_t n, size_t *cap, size_t size);
 
@@ -190,26 +190,29 @@ struct cell {
 	uint32_t links;          /* first of the list */
 	uint32_t region;         /* name: of the agent that found it */
 	struct runs runs;
-	uint8_t state;        /* enum cell_state */
-	uint8_t flags;        /* enum cell_flags */
-	uint16_t early, late; /* once converged: its bins in the curves of the tracked deploy */
 	struct trouble *trouble;
 	int64_t report_us;              /* newest report of any of its agents, failures included */
 	int64_t seen_us, first_seen_us; /* newest and first answer */
 	int64_t armed_us;               /* due time of its timer in the heap; INT64_MAX: none */
 	int32_t age_s, ttl_s;           /* of the newest answer */
 	uint32_t tiers;                 /* of the newest answer: count in bits 0-2, then 4 bits each */
-	uint32_t weight;                /* in the tracked deploy */
+	uint32_t weight : 20;           /* in the tracked deploy: WEIGHT_ONE at most */
+	uint32_t state : 4;             /* enum cell_state */
+	uint32_t flags : 8;             /* enum cell_flags */
 	uint32_t fill_s;                /* seconds since the epoch: our own last miss here; 0: none */
+	uint16_t early, late; /* once converged: its bins in the curves of the tracked deploy */
 };
-struct link {
+/* One of every cell and agent: as small as it can be, and so aligned to four. */
+struct __attribute__((packed, aligned(4))) link {
 	uint32_t cell, route, next_in_cell, next_in_route;
 	int64_t last_us;
-	uint32_t recent[3];       /* marks of the last results: one told twice counts once */
-	uint32_t n_now, n_before; /* answers in this and the bucket before */
-	uint16_t bucket;
-	uint8_t fails; /* in a row, newest last */
+	uint32_t recent[3];                  /* marks of the last results: one told twice counts once */
+	uint64_t n_now : 23, n_before : 23; /* answers in this and the bucket before: LINK_COUNT_MAX at most */
+	uint64_t bucket : 16;
+	uint64_t fails : 2; /* in a row: FAILING_COUNT at most */
 };
+#define LINK_COUNT_MAX ((1u << 23) - 1)
+_Static_assert(FAILING_COUNT <= 3, "two bits of a link");
 struct route {
 	uint32_t endpoint, member;
 	uint32_t cell, link; /* last reached; NONE32: nothing yet */
@@ -217,7 +220,6 @@ struct route {
 	uint32_t next_in_member;
 	int64_t report_us;  /* newest result of any kind */
 	int64_t reached_us; /* newest answer that named its edge */
-	uint32_t n_links;
 };
 struct member {
 	uint32_t agent; /* index into the engine's agents */

@@ -77,11 +77,24 @@ static uint32_t answers_since(const struct cell *c, int64_t from_us)
 	return n;
 }
 
+/* Since when a cell is not fresh. A stale one's runs say it: a deploy that goes live makes all of them stale, and need not
+ * make them larger. */
+static int64_t odd_since(const struct service *s, const struct cell *c)
+{
+	struct judgement j;
+	if (c->trouble && c->trouble->odd_since_us != TIME_NONE)
+		return c->trouble->odd_since_us;
+	if (c->state != CELL_STALE || c->runs.n == 0)
+		return TIME_NONE;
+	const struct run *last = &runs_of(&c->runs)[c->runs.n - 1];
+	value_look(s, last->value, last->last_us, &j);
+	return j.label == LABEL_STALE ? MAX(last->first_us, j.stale_since_us) : last->first_us;
+}
+
 /* From when on a cell's trouble is one of this deploy's that nobody waits for any more. */
-static int64_t alert_due(const struct engine *e, const struct service *s, const struct cell *c)
+static int64_t alert_due(const struct engine *e, const struct service *s, int64_t since_us)
 {
 	const struct deploy *d = s->tracked;
-	int64_t since_us = c->trouble->odd_since_us;
 	if (verdict_is_final((enum verdict)d->verdict))
 		return engine_due(e, since_us, s->alert_us);
 	return since_us < d->live_us ? engine_due(e, since_us, MAX(s->alert_us, s->timeout_us)) : INT64_MAX;
@@ -98,12 +111,13 @@ static void breadth_read(const struct engine *e, const struct service *s, struct
 		b->all++;
 		b->bad += bad;
 		region_count(b, c->region, bad);
-		if (!bad || s->alert_us == 0 || c->trouble == NULL || c->trouble->odd_since_us == TIME_NONE)
+		int64_t since_us = bad && s->alert_us ? odd_since(s, c) : TIME_NONE;
+		if (since_us == TIME_NONE)
 			continue;
-		int64_t due = alert_due(e, s, c);
+		int64_t due = alert_due(e, s, since_us);
 		if (due > e->now_us)
 			b->next_us = MIN(b->next_us, due);
-		else if (c->state == CELL_FAILING || answers_since(c, c->trouble->odd_since_us) >= ALERT_COUNT)
+		else if (c->state == CELL_FAILING || answers_since(c, since_us) >= ALERT_COUNT)
 			b->alert = true;
 		else
 			b->next_us = MIN(b->next_us, e->now_us + s->interval_us);
@@ -219,11 +233,11 @@ void incident_cell(struct engine *e, uint32_t service, struct cell *c, int64_t a
 		c->trouble->odd_since_us = TIME_NONE;
 	if (!cell_is_not_fresh(c))
 		return;
-	struct trouble *t = cell_trouble(c);
-	if (t->odd_since_us == TIME_NONE)
-		t->odd_since_us = MIN(at_us, e->now_us);
-	if (s->alert_us)
-		scan_arm(e, service, engine_due(e, t->odd_since_us, s->alert_us));
+	at_us = MIN(at_us, e->now_us);
+	if (c->state != CELL_STALE && cell_trouble(c)->odd_since_us == TIME_NONE)
+		c->trouble->odd_since_us = at_us;
+	if (s->alert_us && s->incident_due_us == INT64_MAX)
+		scan_arm(e, service, engine_due(e, at_us, s->alert_us));
 }
 
 void incident_failed(struct engine *e, uint32_t service, struct deploy *d, struct str reason)

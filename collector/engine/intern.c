@@ -2,6 +2,8 @@
 
 #include "collector/engine/engine_internal.h"
 
+#define POOL_LARGE (1024 * 1024)
+
 static uint64_t mix64(uint64_t x)
 {
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -126,7 +128,7 @@ static void index_place(struct index *ix, uint32_t i, uint64_t key)
 
 void index_put(struct index *ix, uint32_t i, const void *pool, index_key key_of)
 {
-	if ((ix->n + 1) * 4 > ix->n_slots * 3) {
+	if ((ix->n + 1) * 16 > ix->n_slots * 13) {
 		struct index wider = { .n_slots = ix->n_slots ? ix->n_slots * 2 : 16 };
 		wider.slots = mem_new_array(wider.n_slots, sizeof(*wider.slots));
 		for (size_t at = 0; at < ix->n_slots; at++)
@@ -144,7 +146,8 @@ void *pool_room(void *pool, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return pool;
-	size_t wider = n + n / 8 + 8;
+	/* large ones grow by less: where realloc moves pages and not bytes, that costs little */
+	size_t wider = n + n / (n * size > POOL_LARGE ? 128 : 8) + 8;
 	INVARIANT(wider <= SIZE_MAX / size && wider < NONE32);
 	char *p = realloc(pool, wider * size);
 	INVARIANT(p != NULL);

@@ -55,27 +55,22 @@ static uint16_t bucket_of(int64_t at_us)
 	return (uint16_t)(at_us / COUNT_BUCKET_US);
 }
 
-static void bucket_add(uint32_t *now, uint32_t *before, uint16_t *bucket, int64_t at_us)
+static void link_add(struct link *l, int64_t at_us)
 {
-	uint16_t at = bucket_of(at_us), ahead = (uint16_t)(at - *bucket);
+	uint16_t at = bucket_of(at_us), ahead = (uint16_t)(at - l->bucket);
 	if (ahead == 0 || ahead > UINT16_MAX / 2) { /* late ones count as if they came now */
-		(*now)++;
+		l->n_now += l->n_now < LINK_COUNT_MAX;
 		return;
 	}
-	*before = ahead == 1 ? *now : 0;
-	*now = 1;
-	*bucket = at;
-}
-
-static uint32_t bucket_count(uint32_t now, uint32_t before, uint16_t bucket, int64_t at_us)
-{
-	uint16_t ahead = (uint16_t)(bucket_of(at_us) - bucket);
-	return ahead == 0 ? now + before : ahead == 1 ? now : 0;
+	l->n_before = ahead == 1 ? l->n_now : 0;
+	l->n_now = 1;
+	l->bucket = at;
 }
 
 uint32_t link_count(const struct link *l, int64_t now_us)
 {
-	return bucket_count(l->n_now, l->n_before, l->bucket, now_us);
+	uint16_t ahead = (uint16_t)(bucket_of(now_us) - l->bucket);
+	return ahead == 0 ? l->n_now + l->n_before : ahead == 1 ? l->n_now : 0;
 }
 
 /* -- finding and making -- */
@@ -140,14 +135,23 @@ static uint32_t cell_get(struct fold *f, const struct seen *o, uint32_t edge)
 	return i;
 }
 
+static bool route_is_full(const struct service *s, const struct route *r)
+{
+	size_t n = 0;
+	for (uint32_t i = r->links; i != NONE32 && n < LINKS_PER_ROUTE_MAX; i = s->links[i].next_in_route)
+		n++;
+	return n >= LINKS_PER_ROUTE_MAX;
+}
+
 /* NONE32: this agent names more edges than anybody has. */
 static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell, int64_t at_us)
 {
 	struct route *r = &s->routes[route];
-	for (uint32_t i = r->links; i != NONE32; i = s->links[i].next_in_route)
+	size_t n = 0;
+	for (uint32_t i = r->links; i != NONE32; i = s->links[i].next_in_route, n++)
 		if (s->links[i].cell == cell)
 			return i;
-	if (r->n_links >= LINKS_PER_ROUTE_MAX)
+	if (n >= LINKS_PER_ROUTE_MAX)
 		return NONE32;
 	s->links = pool_room(s->links, s->n_links, &s->cap_links, sizeof(*s->links));
 	uint32_t i = (uint32_t)s->n_links++;
@@ -159,7 +163,6 @@ static uint32_t link_get(struct service *s, uint32_t route, uint32_t cell, int64
 		.bucket = bucket_of(at_us) };
 	s->cells[cell].links = i;
 	r->links = i;
-	r->n_links++;
 	return i;
 }
 
@@ -273,8 +276,8 @@ static bool seen_cell(struct fold *f, struct seen *o)
 		o->cell = r->cell, o->link = r->link;
 		return true;
 	}
-	if (r->n_links >= LINKS_PER_ROUTE_MAX &&
-		index_get(&s->ix_cells, key_of_pair(o->endpoint, x->edge[k]), s->cells, cell_key) == NONE32)
+	if (index_get(&s->ix_cells, key_of_pair(o->endpoint, x->edge[k]), s->cells, cell_key) == NONE32 &&
+		route_is_full(s, r))
 		return false;
 	o->cell = cell_get(f, o, x->edge[k]);
 	o->link = link_get(s, o->route, o->cell, o->at_us);
@@ -288,7 +291,7 @@ static void route_note(struct fold *f, const struct seen *o)
 	if (o->result == RESULT_NO_ANSWER)
 		return;
 	struct link *l = &s->links[o->link];
-	bucket_add(&l->n_now, &l->n_before, &l->bucket, o->at_us);
+	link_add(l, o->at_us);
 	if (o->at_us < r->reached_us)
 		return;
 	struct deploy *d = s->tracked;
@@ -496,7 +499,7 @@ static void observe_edge(struct fold *f, struct seen *o)
 		if (o->result != RESULT_GOOD)
 			cell_error(c, l, o->o, o->at_us);
 		l->last_us = o->at_us;
-		l->fails = o->result == RESULT_GOOD ? 0 : (uint8_t)MIN(l->fails + 1, 100);
+		l->fails = o->result == RESULT_GOOD ? 0 : MIN(l->fails + 1u, FAILING_COUNT) & 3;
 	}
 	if (!repeats)
 		cell_observe(f, c, o);

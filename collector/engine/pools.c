@@ -145,7 +145,6 @@ static void renumber_rest(struct service *s, const struct keep *k)
 		r.endpoint = k->endpoint[r.endpoint];
 		r.cell = r.cell == NONE32 ? NONE32 : k->cell[r.cell];
 		r.link = r.cell == NONE32 ? NONE32 : k->link[r.link];
-		r.n_links = 0;
 		s->routes[n++] = r;
 	}
 	s->n_routes = n;
@@ -209,7 +208,7 @@ void service_reindex(struct service *s)
 		index_put(&s->ix_drawlogs, i, s->drawlogs, drawlog_key);
 	for (uint32_t i = 0; i < s->n_routes; i++) {
 		struct route *r = &s->routes[i];
-		r->links = NONE32, r->n_links = 0;
+		r->links = NONE32;
 		r->next_in_member = s->members[r->member].routes;
 		s->members[r->member].routes = i;
 		index_put(&s->ix_routes, i, s->routes, route_key);
@@ -220,7 +219,6 @@ void service_reindex(struct service *s)
 		s->cells[l->cell].links = i;
 		l->next_in_route = s->routes[l->route].links;
 		s->routes[l->route].links = i;
-		s->routes[l->route].n_links++;
 	}
 	s->n_order = 0;
 }

@@ -171,10 +171,13 @@ static void visit_link(struct visit *v, struct link *l, const struct sizes *z)
 	VISIT_TIME(v, l->last_us);
 	for (size_t i = 0; i < ARRAY_LEN(l->recent); i++)
 		VISIT(v, l->recent[i]);
-	VISIT(v, l->n_now);
-	VISIT(v, l->n_before);
+	uint32_t now = l->n_now, before = l->n_before, fails = l->fails; /* older engines counted further */
+	VISIT(v, now);
+	VISIT(v, before);
 	VISIT(v, l->bucket);
-	VISIT(v, l->fails);
+	VISIT(v, fails);
+	l->n_now = MIN(now, LINK_COUNT_MAX), l->n_before = MIN(before, LINK_COUNT_MAX);
+	l->fails = MIN(fails, FAILING_COUNT) & 3;
 }
 
 static void visit_hist(struct visit *v, struct hist *h)

@@ -63,7 +63,8 @@ static void tell_service(struct engine *e)
 			.min_coverage = 0.9,
 			.min_agents = 1,
 			.watch_us = 30 * US_PER_MIN,
-			.rollout_grace_us = 5 * US_PER_MIN } };
+			.rollout_grace_us = 5 * US_PER_MIN,
+			.alert_after_us = 5 * US_PER_MIN } };
 	must_fold(e, &ev);
 }
 
