@@ -25,6 +25,7 @@ struct rules {
 	bool any_case;  /* paths too */
 	bool directory; /* a trailing '/' covers all below */
 	bool prefix;    /* "host/path" without a scheme covers all below (Cloudflare's prefixes) */
+	bool paths;     /* patterns name no host, and may leave out the first '/' */
 	bool scheme;    /* http and https are two keys */
 	bool regex;     /* patterns may be regular expressions: what looks like one is not judged */
 	int64_t window_us;
@@ -34,7 +35,7 @@ struct rules {
 #define OTHER_WINDOW_US (5 * US_PER_MIN)
 
 static const struct rules table[] = {
-	{ "cloudfront", STAR_LAST, QUERY_COUNTS, .window_us = 15 * US_PER_MIN },
+	{ "cloudfront", STAR_LAST, QUERY_COUNTS, .paths = true, .window_us = 15 * US_PER_MIN },
 	{ "cloudflare", STAR_LITERAL, QUERY_COUNTS, .prefix = true, .scheme = true,
 		.window_us = 30 * US_PER_S },
 	{ "fastly", STAR_LITERAL, QUERY_COUNTS, .window_us = 30 * US_PER_S },
@@ -132,6 +133,18 @@ static struct parts split_url(struct str url)
 	return p;
 }
 
+/* A path, with its query or without, where no host is meant. */
+static struct parts split_target(struct str s)
+{
+	struct parts p = { .target = s, .path = s };
+	ptrdiff_t query = str_find(s, '?');
+	if (query >= 0) {
+		p.path = str_first(s, (size_t)query);
+		p.query = str_from(s, (size_t)query);
+	}
+	return p;
+}
+
 static bool same(struct str a, struct str b, bool any_case)
 {
 	return any_case ? str_eq_nocase(a, b) : str_eq(a, b);
@@ -216,6 +229,10 @@ enum purge_match purge_pattern_matches(
 		return PURGE_NO;
 	if (r->regex && looks_like_regex(pattern))
 		return PURGE_UNKNOWN;
+	if (r->paths && p.scheme.n == 0 && !str_starts(pattern, "/") && str_starts(u.path, "/")) {
+		p = split_target(pattern);
+		u.target = str_from(u.target, 1), u.path = str_from(u.path, 1);
+	}
 	if (p.host.n && !str_eq_nocase(p.host, u.host)) {
 		*ret_why = "it names another host";
 		return PURGE_NO;

@@ -8,13 +8,10 @@
 
 #include "collector/http/server.h"
 
-/* '*' stands for anything. One beginning with '/' or '*' is held against path and query (and path alone), any
- * other against the whole URL, with and without its scheme. *budget is spent by work done; at 0 everything
- * matches. */
-bool purge_pattern_meets(struct str pattern, struct str url, size_t *budget);
 /* Answers 422 and returns false where a pattern of this purge holds what no URL does. */
 bool purge_patterns_fine(struct request *r, const json_t *purge);
-/* Adds "warnings" to the purge that r->out holds, a sentence for each pattern that meets no endpoint. */
+/* Adds "warnings" to the purge that r->out holds, a sentence for each pattern that by its vendor's rules (base/cdn/purge.h)
+ * covers no endpoint. */
 void purge_add_warnings(struct request *r, const json_t *purge);
 
 #endif

@@ -20,6 +20,11 @@ static void what_a_pattern_covers(void **state)
 		const char *why;
 	} cases[] = {
 		{ "CloudFront: the path itself", "cloudfront", "/version", V, PURGE_YES, NULL },
+		{ "CloudFront: the first slash may be left out", "cloudfront", "version", V, PURGE_YES, NULL },
+		{ "CloudFront: also before a wildcard", "cloudfront", "ver*", VQ, PURGE_YES, NULL },
+		{ "CloudFront: and the query counts as ever", "cloudfront", "version", VQ, PURGE_NO,
+			"the query string is part of the cache key, and the pattern has none" },
+		{ "CloudFront: what looks like a host is a path", "cloudfront", "h/version", V, PURGE_NO, NULL },
 		{ "CloudFront: query strings are other objects", "cloudfront", "/version", VQ, PURGE_NO,
 			"query" },
 		{ "CloudFront: named with its query", "cloudfront", "/version?format=json", VQ, PURGE_YES,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # kill - kill -9 of the collector in the middle of 20,000 results, and of an agent: the collector holds every batch the agents'
-# spools had taken, each once, and the same cells and verdicts as a run without kills.
+# spools had taken, each once, and the same cells, causes, incidents and verdicts as a run without kills.
 . "$(dirname "$0")/lib.sh"
 agents='fra iad nrt sin'
 n_endpoints=100
@@ -17,6 +17,8 @@ spooled() { # spooled EDGE
 	sqlite3 "$run/agent/$1/spool/spool.db" "select '$1-1 ' || epoch || ' ' || number from batches"
 }
 held() { sql "select n.text || ' ' || j.epoch || ' ' || j.number from journal j join names n on n.id = j.agent_id"; }
+
+incident_of_two() { [ "$(api '/api/v1/incidents?state=open' | jq -r '.items[0].not_fresh')" = 2 ]; }
 
 play() { # play RUN KILLS
 	local n i
@@ -61,13 +63,18 @@ play() { # play RUN KILLS
 	until_true 60 "only the two forgotten keys are stale" cells_in_are stale 2
 	until_true 60 "all others are fresh" cells_in_are fresh $((4 * n_endpoints - 2))
 	until_true 90 "20,000 results" results_reach 20000
+	for id in $(api '/api/v1/deploys' | jq -r '.items[].id'); do
+		api "/api/v1/deploys/$id" | jq -r '[.version, .cause, .why.layer, (.causes | tojson)] | @tsv'
+	done >"$run/causes"
+	until_true 60 "an incident of two cells" incident_of_two
+	api '/api/v1/incidents' | jq -r '.items[] | [.service, .version, .state, .severity, .cause, .not_fresh] | @tsv' >"$run/incidents"
 	for n in $agents; do
 		stop "agent-$n"
 		equal "spool of $n after its drain" 0 "$(spooled "$n" | wc -l)"
 	done
 	api '/api/v1/cells?limit=1000' | jq -r '.items[] | [.endpoint, .edge, .state, .version, .expected] | @tsv' | sort >"$run/cells"
 	api '/api/v1/deploys' | jq -r '.items[] | [.service, .version, .verdict] | @tsv' >"$run/verdicts"
-	say "     $1: $(results) results"
+	say "     $1: $(results) results; $(cat "$run/incidents")"
 	stop collector
 	held | sort >"$run/held"
 	equal "$1: every batch once" "" "$(uniq -d "$run/held")"
@@ -85,4 +92,6 @@ play calm none
 say "the same with three kills of the collector and two of agents"
 play killed kills
 same "cells" "$scratch/calm/cells" "$scratch/killed/cells"
+same "causes" "$scratch/calm/causes" "$scratch/killed/causes"
+same "incidents" "$scratch/calm/incidents" "$scratch/killed/incidents"
 same "verdicts" "$scratch/calm/verdicts" "$scratch/killed/verdicts"

@@ -265,6 +265,19 @@ static const struct story stories[] = {
 		SHOP "0s see a1 fra v2 cache=miss\n1s see a1 fra v2 cache=miss\n2s see a2 ams v2 cache=hit "
 		     "age=9\n2s expect notices 0\n"
 		     "3s see a2 ams v2 cache=miss\n3s expect notices v2\n" },
+	{ "an undeclared version that is accepted afterwards is right from when it began",
+		SHOP "every 10s -100s..-10s see a1 fra v1\nevery 10s -100s..-10s see a2 ams v1\n"
+		     "every 10s 0s..60s see a1 fra v9\nevery 10s 0s..60s see a2 ams v1\n5s see o1 origin v9\n60s expect notices v9\n"
+		     "60s expect cell fra state=unknown\n61s deploy v9 started=0s live=0s\n"
+		     "61s expect cell fra state=fresh converged=true\n61s expect cell ams state=stale stale_since=2026-03-01T10:00:00Z\n"
+		     "61s expect deploy v9 propagation.converged=1 propagation.known=2\n" },
+	{ "two roll-outs at once: both versions are acceptable, the one that goes live last is the right one",
+		SHOP "every 10s -100s..-10s see a1 fra v1\n0s deploy v2\n5s deploy v3\n10s see a1 fra v2\n"
+		     "10s expect cell fra state=fresh\n20s see a1 fra v3\n20s expect cell fra state=fresh\n"
+		     "30s live v2\n30s expect deploy v2 verdict=converging\n30s expect deploy v3 verdict=pending\n"
+		     "40s see a1 fra v3\n40s expect cell fra state=fresh\n50s live v3\n50s expect deploy v2 verdict=superseded\n"
+		     "60s see a1 fra v2\n60s expect cell fra state=mixed\nevery 10s 70s..150s see a1 fra v3\n"
+		     "150s expect deploy v3 verdict=verified\n" },
 	{ "a version that a deploy names raises none",
 		SHOP "0s deploy v2\nevery 10s 0s..30s see o1 origin v2\n30s expect notices 0\n" },
 	{ "a digest names no version: learned endpoints raise none",

@@ -64,6 +64,11 @@ static const struct story stories[] = {
 		"-50s see o1 origin v1 etag=e1 region=dc\n" BEFORE LIVE
 		"20s see o1 origin v2 etag=e2 region=dc\n"
 		"60s see a1 " CF " v1 cache=hit age=30\n60s expect cell " CF " cause=refilled_stale\n" },
+	{ "A4 comes before A5: a 304 explains it, also while the origin is not all fresh",
+		"service shop interval=10s origin\n-2h deploy v1 live=-2h\n" BEFORE LIVE
+		"every 10s 5s..65s see o1 origin v2 region=dc\nevery 10s 6s..66s see o1 origin v1 region=dc\n"
+		"60s see a1 " CF " v1 cache=revalidated age=0\n70s see a1 " CF " v1 cache=hit age=10\n70s expect cell " CF
+		" cause=validator_unchanged\n" },
 	{ "A5: the origin is not all fresh: the cache only repeats what it gave",
 		"service shop interval=10s origin\n-2h deploy v1 live=-2h\n" BEFORE LIVE
 		"every 10s 5s..55s see o1 origin v2 region=dc\nevery 10s 6s..56s see o1 origin v1 region=dc\n"

@@ -186,14 +186,17 @@ static void a_pattern_that_meets_no_endpoint_is_noted_with_a_warning(void **stat
 		{ "a URL without its scheme", "\"patterns\":[\"shop.example/*\"]", NULL },
 		{ "CloudFront needs no slash", "\"vendor\":\"cloudfront\",\"patterns\":[\"version\"]", NULL },
 		{ "others do", "\"vendor\":\"fastly\",\"patterns\":[\"version\"]",
-			",\"warnings\":[\"'version' matches none of shop's 3 endpoints; a pattern begins "
-			"with / or *, "
-			"or is a whole URL\"]}" },
+			",\"warnings\":[\"'version' matches none of shop's 3 endpoints: " },
+		{ "CloudFront takes '*' only at the end: what the engine will say of it is said now",
+			"\"vendor\":\"cloudfront\",\"patterns\":[\"/v*n\"]", "'/v*n' matches none of shop's 3 endpoints: '*' is a wildcard as the last character only; " },
+		{ "Fastly's query is part of the key", "\"vendor\":\"fastly\",\"patterns\":[\"/version?x=1\"]",
+			"'/version?x=1' matches none of shop's 3 endpoints: " },
+		{ "what would have covered it is said", "\"vendor\":\"cloudfront\",\"patterns\":[\"/version/\"]",
+			" would cover https://shop.example/version\"]}" },
 		{ "a path of something else", "\"patterns\":[\"/version\",\"/img/*\"]",
-			",\"warnings\":[\"'/img/*' matches none of shop's 3 endpoints\"]}" },
+			",\"warnings\":[\"'/img/*' matches none of shop's 3 endpoints: it names another path; " },
 		{ "each by itself", "\"patterns\":[\"/a\",\"/b\"]",
-			"[\"'/a' matches none of shop's 3 endpoints\",\"'/b' matches none of shop's 3 "
-			"endpoints\"]" },
+			"\",\"'/b' matches none of shop's 3 endpoints: " },
 		{ "a tag is no pattern", "\"tags\":[\"nopath\"]", NULL },
 		{ "everything needs none", "\"everything\":true", NULL },
 	};
