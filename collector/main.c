@@ -11,6 +11,7 @@
 #include "collector/hub_run.h"
 #include "collector/refuse.h"
 #include "collector/replay.h"
+#include "collector/upkeep.h"
 
 #define PROGRAM "tidemark-collector"
 #define DRAIN_LIMIT_S                                                                                        \
@@ -32,6 +33,9 @@ static void print_help(void)
 	printf("usage: " PROGRAM " [--config FILE] [--config.check]\n"
 	       "       " PROGRAM " replay [--at TIME] [--transitions] FILE...\n"
 	       "       " PROGRAM " export --config FILE | --store sqlite:PATH\n"
+	       "       " PROGRAM " check --config FILE | --store sqlite:PATH\n"
+	       "       " PROGRAM " backup --config FILE | --store sqlite:PATH TO\n"
+	       "       " PROGRAM " restore --config FILE | --store sqlite:PATH FROM\n"
 	       "\n"
 	       "Collects what agents see of every edge and says how far each deploy has come.\n"
 	       "\n"
@@ -53,7 +57,7 @@ static void print_help(void)
 static int refuse(struct str arg)
 {
 	static const char *const known[] = { "--config", "--config.check", "--version", "--help", "replay",
-		"export" };
+		"export", "check", "backup", "restore" };
 	struct nearest near = nearest_to(arg);
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		nearest_try(&near, known[i]);
@@ -177,10 +181,14 @@ int main(int argc, char **argv)
 	struct options o = { .config = DEFAULT_CONFIG };
 	struct collector_conf *c;
 	struct err err = { 0 };
-	if (argc > 1 && strcmp(argv[1], "replay") == 0)
-		return replay_main(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "export") == 0)
-		return export_main(argc - 1, argv + 1);
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = { { "replay", replay_main }, { "export", export_main }, { "check", check_main },
+		{ "backup", backup_main }, { "restore", restore_main } };
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
 	int status = options_read(argc, argv, &o);
 	if (status != EXIT_FINE)
 		return status;

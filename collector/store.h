@@ -112,6 +112,10 @@ MUST_USE int store_each_evidence(struct store *st, struct str service, struct st
 MUST_USE int store_each_verdict(struct store *st, int64_t after, int (*each)(void *ctx, const struct deploy_change *c), void *ctx,
 	struct err *err);
 void store_set_deadline(struct store *st, int64_t boot_deadline_us); /* read statements give up after it: ERR_TIMEOUT */
+/* Walks the whole database; a sentence for each thing that is wrong, at most twenty. ERR_CORRUPT, and what to do. */
+MUST_USE int store_check(struct store *st, void (*each)(void *ctx, struct str complaint), void *ctx, struct err *err);
+/* A copy, durable on return: the state of one moment, whoever writes meanwhile. ERR_EXISTS: a file `to` is there, and stays. */
+MUST_USE int store_backup(struct store *st, const char *to, struct err *err);
 /* "batches", "entries", "transitions", "verdicts", "snapshots", "agents", "evidence", "transition_evidence", "ranges" (of pruned batches), and "results", which unpacks every batch: for tests
  * and checks, as all of them walk a table. -1: not known, or not readable. */
 int64_t store_count(struct store *st, const char *what);

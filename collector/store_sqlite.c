@@ -168,8 +168,8 @@ int store_failed(struct store *st, const char *doing, struct err *err)
 	else if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
 		rc = err_set(err, ERR_CORRUPT,
 			"'%s' is damaged or no database (%s). Stop the collector and keep a copy, then "
-			"either rescue what can be read "
-			"(sqlite3 '%s' .recover | sqlite3 NEW) or move it away: agents send again what their "
+			"restore a backup (tidemark-collector restore), rescue what can be read "
+			"(sqlite3 '%s' .recover | sqlite3 NEW), or move it away: agents send again what their "
 			"spools still hold",
 			st->path, says, st->path);
 	else if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
