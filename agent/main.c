@@ -10,6 +10,7 @@
 #include "agent/prober.h"
 #include "agent/uplink.h"
 #include "base/clock.h"
+#include "base/process.h"
 
 #define EXIT_USAGE 2
 #define FLUSH_US   (2 * US_PER_S)
@@ -270,6 +271,7 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	struct agent_conf *conf;
 	struct err err;
+	process_harden();
 	if (argc > 1 && strcmp(argv[1], "probe") == 0)
 		return probe_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "explain") == 0)

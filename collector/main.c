@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/process.h"
 #include "collector/export.h"
 #include "collector/hub_run.h"
 #include "collector/refuse.h"
@@ -181,6 +182,7 @@ int main(int argc, char **argv)
 	struct options o = { .config = DEFAULT_CONFIG };
 	struct collector_conf *c;
 	struct err err = { 0 };
+	process_harden();
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
