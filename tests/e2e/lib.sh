@@ -8,8 +8,8 @@ bin=${TIDEMARK_BIN:-$top/build/dev}
 [ -x "$bin/collector/tidemark-collector" ] || build dev
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/tidemark-e2e.XXXXXX")
 run=$scratch
-cleanup() {
-	local rc=$?
+cleanup() { # cleanup [STATUS]
+	local rc=${1:-$?}
 	trap '' INT TERM
 	stop_all
 	[ $rc -eq 0 ] || tail -n 15 "$run"/log/collector "$run"/log/agent-* 2>/dev/null || true

@@ -19,7 +19,12 @@ ip link set lo up
 # the agents' side is a namespace of its own, held by a process in it
 unshare -n sleep infinity &
 holder=$!
-trap 'kill $holder 2>/dev/null; cleanup' EXIT
+ended() {
+	local rc=$?
+	kill $holder 2>/dev/null || true
+	cleanup $rc
+}
+trap ended EXIT
 far() { nsenter -t $holder -n "$@"; }
 own_namespace() { [ "$(readlink /proc/$holder/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
 until_true 5 "a namespace for the agents" own_namespace
