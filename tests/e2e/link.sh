@@ -54,7 +54,7 @@ at_edges() { # at_edges COMMAND...: of edges.sh, whose curl asks there
 }
 edges_ports
 at_edges edges_start v1
-world_conf 10 500ms 300s
+world_conf 10 500ms $((lasts * 3 + 300))s
 sed -i '1s#agents: "tcp://127.0.0.1:#agents: "tcp://10.9.0.1:#' "$run/collector.yaml"
 say "insecure: on" >>"$run/collector.yaml"
 collector_start
