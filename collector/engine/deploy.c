@@ -168,19 +168,23 @@ int deploy_patch_check(
 	return 0;
 }
 
-/* The oldest settled deploys go when there are too many; the ledger then no longer knows their versions. */
+/* The oldest settled deploys go when there are too many; the ledger then no longer knows their versions. Those with an open
+ * incident go last. */
 static void deploys_prune(struct service *s)
 {
-	for (size_t i = 0; s->n_deploys >= DEPLOYS_MAX && i < s->n_deploys; i++) {
-		struct deploy *d = s->deploys[i];
-		if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) || d == s->tracked ||
-			(d->incident && d->incident->resolved_us == TIME_NONE))
-			continue;
-		deploy_free(d);
-		memmove(&s->deploys[i], &s->deploys[i + 1], (s->n_deploys - i - 1) * sizeof(struct deploy *));
-		s->n_deploys--;
-		i--;
-	}
+	for (int open = 0; open < 2; open++)
+		for (size_t i = 0; s->n_deploys >= DEPLOYS_MAX && i < s->n_deploys; i++) {
+			struct deploy *d = s->deploys[i];
+			bool is_open = d->incident && d->incident->resolved_us == TIME_NONE;
+			if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) ||
+				d == s->tracked || (is_open && !open))
+				continue;
+			deploy_free(d);
+			memmove(&s->deploys[i], &s->deploys[i + 1],
+				(s->n_deploys - i - 1) * sizeof(struct deploy *));
+			s->n_deploys--;
+			i--;
+		}
 }
 
 /* A deploy told only after it began, as pipelines do that tell when they are done: its first answers looked
@@ -536,7 +540,7 @@ static void deploy_deadline(struct engine *e, uint32_t service, struct deploy *d
 }
 
 /* Asked at every fold while a layer is all that is in the way. */
-static bool inner_fails(const struct engine *e, struct service *s)
+bool deploy_inner_fails(const struct engine *e, struct service *s)
 {
 	char text[320];
 	if (s->n_inner && (s->layers_gen != s->gen || s->layers_serial != s->inner_serial)) {
@@ -562,7 +566,7 @@ void deploy_evaluate(struct engine *e, uint32_t service)
 	const struct curve *c = &d->curves[0];
 	if (d->verdict != VERDICT_CONVERGING)
 		return;
-	if (deploy_is_everywhere(e, s) && !inner_fails(e, s)) {
+	if (deploy_is_everywhere(e, s) && !deploy_inner_fails(e, s)) {
 		struct buf why;
 		buf_init(&why, 1024);
 		buf_addf(&why, "%u of %u observed cells serve %s; coverage %.1f %%", c->converged,

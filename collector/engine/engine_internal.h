@@ -559,6 +559,7 @@ void deploy_evaluate(struct engine *e, uint32_t service);
 void deploy_relapse(struct engine *e, uint32_t service, struct cell *c, bool http_error, uint32_t agent);
 void deploy_arm(struct engine *e, uint32_t service, struct deploy *d);
 bool deploy_is_everywhere(const struct engine *e, const struct service *s); /* the tracked one: enough to verify it */
+bool deploy_inner_fails(const struct engine *e, struct service *s); /* a layer that was told is in its way */
 bool deploy_is_unchanged(const struct service *s, const struct deploy *d);
 double deploy_coverage(const struct deploy *d);
 double deploy_share(const struct curve *c);

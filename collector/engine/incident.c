@@ -306,10 +306,12 @@ void incident_scan(struct engine *e, uint32_t service)
 	s->incident_due_us = INT64_MAX;
 	for (size_t i = 0; i < s->n_deploys; i++)
 		any_open |= is_open(s->deploys[i]);
-	if (d == NULL)
+	if (d == NULL) { /* nothing is right now; later something will be */
+		scan_arm(e, service, any_open ? e->now_us + SCAN_US : INT64_MAX);
 		return;
+	}
 	breadth_read(e, s, &b);
-	if (b.bad == 0 && any_open && deploy_is_everywhere(e, s)) {
+	if (b.bad == 0 && any_open && deploy_is_everywhere(e, s) && !deploy_inner_fails(e, s)) {
 		incidents_resolve(e, service, d);
 		any_open = false;
 	} else if (is_open(d)) {

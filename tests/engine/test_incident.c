@@ -82,6 +82,11 @@ static const struct story stories[] = {
 	{ "a stale cell that nobody is answered by any more resolves nothing",
 		V2_LIVE "every 10s 10s..110s see a1 c0 v1\n" TEN("120s", "900s", "v2")
 			"900s expect cell c0 state=moved\n900s expect incident v2 state=open\n" },
+	{ "a deploy that failed by a layer behind the caches is not over while that layer fails",
+		V2_LIVE "every 10s 10s..110s see a1 c0 v2\n5s pods v2 v1\n" TEN("120s", "400s", "v2")
+			"every 10s 120s..400s see a1 c0 v2\n120s expect deploy v2 verdict=failed\n"
+			"120s expect incident v2 state=open severity=minor not_fresh=0\n300s expect incident v2 state=open\n"
+			"310s pods v2 v2\n330s expect incidents v2 opened,resolved\n" },
 	{ "errors count like old versions",
 		"service shop interval=10s timeout=2m watch=1m\n-300s deploy v1 live=-300s\nevery 10s -100s..200s see a1 fra v1\n"
 		"every 10s 210s..600s see a1 fra - status=503\n600s expect cell fra state=failing\n"

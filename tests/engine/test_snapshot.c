@@ -3,11 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "collector/engine/engine.h"
+#include "collector/engine/view.h"
 
 /* Written by the engine of snapshot version 1 after told_the_same(). */
 static const unsigned char version_1[] = {
@@ -228,11 +229,60 @@ static void a_snapshot_of_version_3_is_the_state_that_wrote_it(void **state)
 	assert_loads_as(version_3, sizeof(version_3), inner_told_the_same());
 }
 
+/* Each fails, and none is ever right: their incidents stay open, and the oldest go all the same. */
+static void more_failed_deploys_than_are_remembered_still_load(void **state)
+{
+	static const struct ev_endpoint endpoint = { .id = STR("version"), .url = STR("http://a/") };
+	struct engine *e = engine_new(NULL), *loaded;
+	struct str dict[] = { STR_NONE, STR("version"), STR("self:fra"), STR("v0") };
+	struct buf bytes, incidents;
+	struct err err;
+	int64_t position = 0;
+	(void)state;
+	struct event service = { .kind = EV_SERVICE,
+		.position = ++position,
+		.received_at_us = US_PER_S,
+		.service = { .name = STR("shop"), .interval_us = US_PER_S, .endpoints = &endpoint, .n_endpoints = 1,
+			.timeout_us = 5 * US_PER_S, .require = 1, .min_coverage = 0.9, .min_agents = 1 } };
+	if (engine_fold(e, &service, &err) < 0)
+		fail_msg("%s", err.text);
+	for (int i = 1; i <= 700; i++) {
+		int64_t at_us = 100 * US_PER_S + i * 10 * US_PER_S;
+		char name[16];
+		snprintf(name, sizeof(name), "v%d", i);
+		struct event deploy = { .kind = EV_DEPLOY,
+			.position = ++position,
+			.received_at_us = at_us,
+			.deploy = { .id = str_of(name), .service = STR("shop"), .version = str_of(name), .started_at_us = at_us, .live_at_us = at_us } };
+		struct obs o;
+		obs_init(&o);
+		o.observed_at_us = at_us + US_PER_S;
+		o.endpoint = 1, o.edge = 2, o.version = 3, o.status = 200;
+		struct batch b = { .agent = STR("fra-1"), .service = STR("shop"), .epoch = 1, .number = (uint64_t)i, .dict = dict,
+			.n_dict = ARRAY_LEN(dict), .obs = &o, .n_obs = 1 };
+		struct event seen = { .kind = EV_OBSERVATIONS, .position = ++position, .received_at_us = at_us + US_PER_S, .observations = { &b, 0 } };
+		if (engine_fold(e, &deploy, &err) < 0 || engine_fold(e, &seen, &err) < 0)
+			fail_msg("%s", err.text);
+		engine_advance(e, at_us + 6 * US_PER_S);
+	}
+	buf_init(&bytes, 1 << 24), buf_init(&incidents, 1 << 26);
+	view_incidents(e, &(struct incident_filter){ .open = true }, &incidents);
+	assert_non_null(strstr(incidents.p, "\"deploy\":\"v700\""));
+	assert_non_null(strstr(incidents.p, "\"deploy\":\"v300\""));
+	assert_null(strstr(incidents.p, "\"deploy\":\"v100\""));
+	engine_save(e, &bytes);
+	if (engine_load(buf_str(&bytes), NULL, &loaded, &err) < 0)
+		fail_msg("%s", err.text);
+	buf_fini(&bytes), buf_fini(&incidents);
+	engine_free(e), engine_free(loaded);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_of_version_1_is_the_state_that_wrote_it),
 		cmocka_unit_test(a_snapshot_of_version_3_is_the_state_that_wrote_it),
+		cmocka_unit_test(more_failed_deploys_than_are_remembered_still_load),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

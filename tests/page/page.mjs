@@ -186,6 +186,10 @@ await test("an incident is said at the top, goes when it is resolved, and comes 
 	tell("incident", incident);
 	const said = page.getByRole("region", { name: "incidents" });
 	await said.getByText("▲ critical incident, shop v2<b>: 12 of 18 cells are not right, purge_missed_key; open since 3m").waitFor();
+	await shot(page, "incident");
+	await page.setViewportSize({ width: 375, height: 800 });
+	assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "wider than a phone");
+	await shot(page, "incident-phone");
 	tell("incident", { ...incident, state: "resolved" });
 	await said.waitFor({ state: "detached" });
 });
