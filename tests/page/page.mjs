@@ -185,7 +185,7 @@ await test("an incident is said at the top, goes when it is resolved, and comes 
 	assert.equal(await page.getByRole("region", { name: "incidents" }).count(), 0);
 	tell("incident", incident);
 	const said = page.getByRole("region", { name: "incidents" });
-	await said.getByText("▲ critical incident, shop v2<b>: 12 of 18 cells are not right, purge_missed_key; open since 3m").waitFor();
+	await said.getByText("▲ critical incident, shop v2<b>: 12 of 18 cells are not right, purge_missed_key; opened 3m").waitFor();
 	await shot(page, "incident");
 	await page.setViewportSize({ width: 375, height: 800 });
 	assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "wider than a phone");

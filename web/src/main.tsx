@@ -45,7 +45,7 @@ function Incidents({ incidents, now }: { incidents: Incident[]; now: number }) {
 			{incidents.map((i) => (
 				<p key={i.id} role="alert">
 					<b class={`i-${i.severity}`}>▲ {i.severity}</b> incident, {i.service} <code>{i.version}</code>: {i.not_fresh} of {i.cells} cells are not
-					right{i.cause && <>, <code>{i.cause}</code></>}; open since {ago(i.opened_at, now)}. <code>tidemark postmortem {i.deploy}</code>
+					right{i.cause && <>, <code>{i.cause}</code></>}; opened {ago(i.opened_at, now)}. <code>tidemark postmortem {i.deploy}</code>
 				</p>
 			))}
 		</section>
