@@ -230,11 +230,6 @@ static void conf_set(struct hub *h, struct collector_conf *c)
 	collector_conf_unref(old);
 }
 
-static bool texts_differ(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) != 0 : a != b;
-}
-
 static void warn_of_restart(const struct collector_conf *old, const struct collector_conf *now)
 {
 	const struct {
@@ -245,10 +240,9 @@ static void warn_of_restart(const struct collector_conf *old, const struct colle
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (strcmp(fixed[i].old, fixed[i].now) != 0)
 			log_warn("reload_needs_restart", "key=%s still=%s", fixed[i].what, fixed[i].old);
-	/* what the files hold, not what they are called: certificates are replaced under their old names */
-	if (texts_differ(old->http_cert, now->http_cert) || texts_differ(old->http_key, now->http_key))
-		log_warn("reload_needs_restart", "key=http.tls still=%s",
-			old->http_cert ? "as read at start" : "off");
+	/* another certificate is taken at once */
+	if (!old->http_cert != !now->http_cert)
+		log_warn("reload_needs_restart", "key=http.tls still=%s", old->http_cert ? "on" : "off");
 }
 
 static int put_in_fleet(void *ctx, const struct agent_record *r)

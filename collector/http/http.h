@@ -48,7 +48,7 @@ MUST_USE int http_start(
 	struct hub *h, const struct http_options *options, struct http **ret, struct err *err);
 void http_stop(struct http *http); /* answers waiting requests first; NULL is fine */
 int http_port(const struct http *http);
-/* After a reload: tokens, open_status, page_title and page_url change at once; the rest needs a restart.
+/* After a reload: tokens, open_status, page_title, page_url and the certificate change at once; the rest needs a restart.
  * Without any token on an address that is not loopback, everything that needs a scope is refused. */
 void http_set_options(struct http *http, const struct http_options *options);
 

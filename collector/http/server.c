@@ -1,4 +1,5 @@
 /* server.c - libmicrohttpd's callbacks, the timer, start and stop. */
+#include "collector/http/certificate.h"
 #include "collector/http/server.h"
 
 #include <errno.h>
@@ -375,8 +376,7 @@ static int daemon_start(struct http *h, const struct http_options *o, int fd, st
 	unsigned flags =
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->tls_cert },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->tls_key },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, certificate_callback() },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1" },
 		{ MHD_OPTION_END, 0, NULL },
 	};
@@ -394,9 +394,7 @@ static int daemon_start(struct http *h, const struct http_options *o, int fd, st
 		h->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, 150u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (h->daemon == NULL)
-		return err_set(err, ERR_IO,
-			o->tls_cert ? "the HTTP server does not start; check certificate and key"
-				    : "the HTTP server does not start");
+		return err_set(err, ERR_IO, "the HTTP server does not start");
 	return 0;
 }
 
@@ -409,9 +407,11 @@ static int check_options(struct http *h, const struct http_options *o, struct er
 			STR_ARG(o->listen));
 	if (!o->tls_cert != !o->tls_key)
 		return err_set(err, ERR_NONSENSE, "TLS needs both a certificate and a key");
-	if (o->tls_cert && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
-		return err_set(err, ERR_UNSUPPORTED, "this libmicrohttpd was built without TLS");
-	return 0;
+	if (o->tls_cert && (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES ||
+				   MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK) != MHD_YES))
+		return err_set(err, ERR_UNSUPPORTED, "this libmicrohttpd was built without TLS, or with too little of it");
+	h->tls = o->tls_cert != NULL;
+	return o->tls_cert ? certificate_set(o->tls_cert, o->tls_key, err) : 0;
 }
 
 int http_start(struct hub *hub, const struct http_options *o, struct http **ret, struct err *err)
@@ -496,6 +496,7 @@ void http_stop(struct http *http)
 	stream_fini(&h->stream);
 	waits_fini(&h->waits);
 	conns_fini(&h->conns);
+	certificate_clear();
 	settings_fini(&h->settings);
 	pthread_rwlock_destroy(&h->settings_lock);
 	idem_free(h->idem);
@@ -519,4 +520,9 @@ void http_set_options(struct http *http, const struct http_options *options)
 	h->settings = fresh;
 	pthread_rwlock_unlock(&h->settings_lock);
 	settings_fini(&old);
+	struct err err;
+	if (!h->tls || !options->tls_cert || !options->tls_key)
+		return; /* on or off is for a restart */
+	if (certificate_set(options->tls_cert, options->tls_key, &err) < 0)
+		log_error("certificate_refused", "err=\"%s\" the one before stays", err.text);
 }

@@ -270,6 +270,7 @@ struct http {
 	struct hub *hub;
 	struct MHD_Daemon *daemon;
 	bool loopback; /* the listen address */
+	bool tls;
 	char listen_url[96];
 	int port;
 	struct http_limits limits;

@@ -14,7 +14,7 @@ die() {
 }
 
 build_packages='build-essential cmake ninja-build pkg-config libnng-dev libmbedtls-dev libprotobuf-c-dev protobuf-c-compiler
-	protobuf-compiler libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev libyaml-dev libzstd-dev'
+	protobuf-compiler libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev libyaml-dev libzstd-dev'
 edge_packages='nginx-light varnish curl jq procps'
 
 # Installs what is missing of the packages named; says what it does, and what to run where it may not.
