@@ -417,16 +417,16 @@ enum denial fleet_message(struct fleet *f, uint32_t pipe, int64_t boot_us, struc
 	return d;
 }
 
-bool fleet_upload(struct fleet *f, uint32_t pipe, uint64_t lost_results, bool clock_suspect)
+bool fleet_upload(struct fleet *f, uint32_t pipe, const struct wire_upload *u, bool clock_suspect)
 {
 	bool news = false;
 	pthread_mutex_lock(&f->lock);
 	struct peer *p = *fleet_peer_at(f, pipe);
 	if (p && p->agent) {
 		struct agent *a = p->agent;
-		f->lost_results += lost_results -
-				   a->lost_results; /* unsigned: also right when a new spool starts at 0 */
-		a->lost_results = lost_results;
+		f->lost_results += u->lost_results -
+				   a->lost.results; /* unsigned: also right when a new spool starts at 0 */
+		a->lost = (struct lost){ u->lost_results, u->lost_from_us, u->lost_to_us };
 		a->suspect = clock_suspect;
 		news_check(f, a);
 		news = a->in_news;
@@ -455,7 +455,7 @@ void fleet_shortfall_json(struct fleet *f, struct str name, struct buf *out)
 {
 	pthread_mutex_lock(&f->lock);
 	const struct agent *a = agent_find(f, name, false);
-	shortfall_json(a ? &a->shortfall : NULL, out);
+	shortfall_json(a ? &a->shortfall : NULL, a ? &a->lost : NULL, out);
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -47,7 +47,7 @@ enum denial fleet_hello(struct fleet *f, uint32_t pipe, const struct wire_hello 
 /* Whose is it? DENIAL_COUNT: an agent's that may speak. */
 enum denial fleet_message(struct fleet *f, uint32_t pipe, int64_t boot_us, struct fleet_agent *ret);
 /* What an Upload tells beside results. True: it is news. */
-bool fleet_upload(struct fleet *f, uint32_t pipe, uint64_t lost_results, bool clock_suspect);
+bool fleet_upload(struct fleet *f, uint32_t pipe, const struct wire_upload *u, bool clock_suspect);
 /* What a Watch tells beside what the agent has. True: it is news. */
 bool fleet_watch(struct fleet *f, uint32_t pipe, bool leaving, const struct wire_shortfall *s);
 /* Adds `,"held_back":N,"refused":N,"refusals":[{"service","endpoint","why"},..]`, as the agent said last. */

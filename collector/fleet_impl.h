@@ -24,7 +24,7 @@ struct agent {
 	bool has_location;
 	double latitude, longitude;
 	char *software;
-	uint64_t lost_results;
+	struct lost lost;
 	struct shortfall shortfall;
 };
 struct peer {              /* one pipe */

@@ -310,7 +310,7 @@ static void handle_upload(struct receiver *rx, nng_msg *msg, uint32_t pipe, stru
 		goto out;
 	}
 	clockmap_of(u, &batch, received_us, &map);
-	if (fleet_upload(r->o.fleet, pipe, u->lost_results, map.suspect))
+	if (fleet_upload(r->o.fleet, pipe, u, map.suspect))
 		r->o.fleet_changed(r->o.ctx);
 	struct upload *up = upload_new(r, msg, m, &batch, agent, &map, received_us);
 	rc = writer_push(r->o.writer, &up->work, &err);

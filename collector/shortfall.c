@@ -38,10 +38,19 @@ void shortfall_fini(struct shortfall *s)
 	*s = (struct shortfall){ 0 };
 }
 
-void shortfall_json(const struct shortfall *s, struct buf *out)
+void shortfall_json(const struct shortfall *s, const struct lost *l, struct buf *out)
 {
 	static const struct shortfall none = { 0 };
 	s = s ? s : &none;
 	buf_addf(out, ",\"held_back\":%" PRIu64 ",\"refused\":%" PRIu32 ",\"refusals\":[%s]", s->held_back,
 		s->refused, s->refusals ? s->refusals : "");
+	if (l == NULL || l->results == 0) {
+		buf_addf(out, ",\"lost\":null");
+		return;
+	}
+	buf_addf(out, ",\"lost\":{\"results\":%" PRIu64 ",\"from\":", l->results);
+	buf_add_json_time(out, l->from_us);
+	buf_add_key(out, "to");
+	buf_add_json_time(out, l->to_us);
+	buf_add_char(out, '}');
 }

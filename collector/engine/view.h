@@ -61,7 +61,7 @@ void view_incidents(const struct engine *e, const struct incident_filter *f, str
 MUST_USE int view_incident(const struct engine *e, struct str id, struct buf *out, struct err *err);
 /* clang-format off */
 /* [ {"name","region","state":"connected|late|silent|never_seen|drained|revoked","connected","last_seen",
- *    "last_result","location":[lat,lon]|null,"software","clock_suspect","results","gaps":{...}} ] */
+ *    "last_result","location":[lat,lon]|null,"software","clock_suspect","results"} ] */
 /* clang-format on */
 void view_agents(const struct engine *e, struct buf *out);
 /* Replay's document: {"at","deploys":[..],"cells":[..],"services":[..],"incidents":[..]}; deploys oldest first. */

@@ -339,13 +339,22 @@ static void test_what_agents_do_not_do_is_kept_and_summed(void **state)
 	put(f, "fra-1", "eu", false);
 	welcome(f, 1, "fra-1");
 	fleet_shortfall_json(f, STR("fra-1"), &got);
-	assert_true(str_is(buf_str(&got), ",\"held_back\":0,\"refused\":0,\"refusals\":[]"));
+	assert_true(str_is(buf_str(&got), ",\"held_back\":0,\"refused\":0,\"refusals\":[],\"lost\":null"));
 	(void)fleet_watch(f, 1, false, &s);
 	buf_clear(&got);
 	fleet_shortfall_json(f, STR("fra-1"), &got);
 	assert_true(
 		str_is(buf_str(&got), ",\"held_back\":10,\"refused\":2,\"refusals\":[{\"service\":\"shop\","
-				      "\"endpoint\":\"v\",\"why\":\"not \\\"allowed\\\"\"}]"));
+				      "\"endpoint\":\"v\",\"why\":\"not \\\"allowed\\\"\"}],\"lost\":null"));
+	struct wire_upload u = { .lost_results = 20, .lost_from_us = INT64_C(1772359200000000), .lost_to_us = INT64_C(1772359260000000) };
+	(void)fleet_upload(f, 1, &u, false);
+	u.lost_results = 21;
+	(void)fleet_upload(f, 1, &u, false); /* its word is of all it ever lost */
+	buf_clear(&got);
+	fleet_shortfall_json(f, STR("fra-1"), &got);
+	assert_true(str_ends(buf_str(&got), ",\"lost\":{\"results\":21,\"from\":\"2026-03-01T10:00:00Z\",\"to\":\"2026-03-01T10:01:00Z\"}"));
+	fleet_counts(f, &counts);
+	assert_int_equal(counts.lost_results, 21);
 	s.held_back = 4; /* it started anew */
 	s.refused = 1;
 	(void)fleet_watch(f, 1, false, &s);

@@ -50,7 +50,7 @@ const world = {
 	}],
 	agents: [
 		{ name: "eu-1", region: "eu", state: "connected", last_seen: minutesAgo(0), last_result: minutesAgo(0), software: "tidemark-agent 0.1.0", clock_suspect: false, results: 100 },
-		{ name: "us-1", region: "us", state: "silent", last_seen: minutesAgo(9), last_result: minutesAgo(9), software: null, clock_suspect: true, results: 3 },
+		{ name: "us-1", region: "us", state: "silent", last_seen: minutesAgo(9), last_result: minutesAgo(9), software: null, clock_suspect: true, results: 3, lost: { results: 210, from: minutesAgo(60), to: minutesAgo(30) } },
 	],
 	explained: {
 		cause: "purge_missed_key", causes: { purge_missed_key: 2, shield_stale: 1 }, unexplained: 1,
@@ -195,7 +195,7 @@ await test("an incident is said at the top, goes when it is resolved, and comes 
 });
 await test("agents are listed with their state; one whose clock is off says so", desktop, async (page) => {
 	const row = page.getByRole("row", { name: /us-1/ });
-	assert.match(await row.innerText(), /silent, clock off/);
+	assert.match(await row.innerText(), /silent, clock off lost 210 results/);
 });
 await test("a cell that turns fresh changes on the page without a reload", desktop, async (page) => {
 	await stale(page).waitFor();

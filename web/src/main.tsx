@@ -93,7 +93,7 @@ function Agents({ agents, now }: { agents: Agent[]; now: number }) {
 							<tr key={a.name}>
 								<th scope="row">{a.name}</th>
 								<td>{a.region ?? "–"}</td>
-								<td class={`a-${a.state}`}>{a.state === "connected" ? "● " : a.state === "late" ? "◐ " : "○ "}{a.state.replace("_", " ")}{a.clock_suspect && ", clock off"}</td>
+								<td class={`a-${a.state}`}>{a.state === "connected" ? "● " : a.state === "late" ? "◐ " : "○ "}{a.state.replace("_", " ")}{a.clock_suspect && ", clock off"}{a.lost && <> <small title={`observed ${a.lost.from} to ${a.lost.to}`}>lost {a.lost.results} results</small></>}</td>
 								<td>{ago(a.last_result, now)}</td>
 							</tr>
 						))}

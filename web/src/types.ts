@@ -131,6 +131,7 @@ export interface Agent {
 	software: string | null;
 	clock_suspect: boolean;
 	results: number;
+	lost?: { results: number; from: string; to: string } | null;
 }
 
 export interface Transition {
