@@ -25,6 +25,7 @@ struct http_part {
 };
 struct status_part {
 	char *name, *url;
+	bool incidents;
 };
 struct log_part {
 	int level, format;
@@ -82,6 +83,7 @@ static const struct conf_field http_fields[] = {
 static const struct conf_field status_fields[] = {
 	{ AT(status_part, name, CONF_STR), .dflt = "tidemark", .says = "the name in the status feeds" },
 	{ AT(status_part, url, CONF_STR), .says = "its public address; default: the listen address" },
+	{ AT(status_part, incidents, CONF_BOOL), .dflt = "on", .says = "incidents are in the feeds; off: drafts, the API alone has them" },
 	{ END },
 };
 static const struct conf_field retention_fields[] = {
@@ -416,6 +418,7 @@ static int conf_fill(struct collector_conf *c, struct err *err)
 	c->open_status = top.http.open_status;
 	c->status_name = top.status.name;
 	c->status_url = top.status.url;
+	c->status_incidents = top.status.incidents;
 	c->retention = top.retention;
 	c->log_level = top.log.level;
 	c->log_format = top.log.format;

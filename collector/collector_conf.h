@@ -77,6 +77,7 @@ struct collector_conf {
 	size_t n_http_tokens;
 	bool open_status;
 	char *http_cert, *http_key;     /* PEM text; NULL: plain HTTP */
+	bool status_incidents;
 	char *status_name, *status_url; /* url NULL: not said */
 	struct store_retention retention;
 	int log_level, log_format; /* enum log_level, enum log_format */

@@ -107,6 +107,7 @@ static struct http_options http_options_of(const struct collector_conf *c)
 		.open_status = c->open_status,
 		.page_title = str_of(c->status_name),
 		.page_url = str_of(c->status_url),
+		.draft_incidents = !c->status_incidents,
 		.tls_cert = c->http_cert,
 		.tls_key = c->http_key,
 	};

@@ -14,6 +14,7 @@ void settings_set(struct settings *s, const struct http_options *o)
 	*s = (struct settings){
 		.n_tokens = o->n_tokens,
 		.open_status = o->open_status,
+		.draft_incidents = o->draft_incidents,
 		.page_title = str_dup(o->page_title.n ? o->page_title : STR("tidemark")),
 		.page_url = str_dup(o->page_url),
 	};

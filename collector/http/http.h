@@ -39,6 +39,7 @@ struct http_options {
 	bool open_status;               /* status feeds without a token */
 	struct str page_title;          /* "name" of the status page; empty: "tidemark" */
 	struct str page_url;            /* "url" of the status page; empty: the listen address */
+	bool draft_incidents;           /* not in the status feeds */
 	const char *tls_cert, *tls_key; /* PEM text, NULL: plain HTTP */
 	struct http_limits limits;
 };

@@ -139,7 +139,7 @@ bool address_is_loopback(const struct sockaddr *a);
 struct settings { /* what a reload may change; read under http->settings_lock */
 	struct http_token *tokens;
 	size_t n_tokens;
-	bool open_status;
+	bool open_status, draft_incidents;
 	char *page_title, *page_url;
 };
 void settings_set(struct settings *s, const struct http_options *o);

@@ -231,7 +231,10 @@ static void answer_feed(struct request *r, unsigned feed)
 	if (feed & FEED_INCIDENTS) { /* the summary has the unresolved ones only */
 		pthread_rwlock_rdlock(&h->settings_lock);
 		struct str page = str_of(h->settings.page_title);
-		incidents_feed(h, feed & FEED_COMPONENTS, page, &r->out);
+		if (h->settings.draft_incidents)
+			buf_addf(&r->out, ",\"incidents\":[]");
+		else
+			incidents_feed(h, feed & FEED_COMPONENTS, page, &r->out);
 		pthread_rwlock_unlock(&h->settings_lock);
 	}
 	if (feed & FEED_MAINTENANCES)

@@ -166,7 +166,14 @@ static void reload_changes_tokens(void **state)
 	assert_true(answer_says(&a, "\"Shop status\""));
 	assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "*");
 	answer_fini(&a);
+	http_set_options(server, &(struct http_options){ .draft_incidents = true });
+	a = client_do(port, "GET", "/api/v2/incidents.json", "", NULL);
+	assert_true(a.status == 200 && answer_says(&a, "\"incidents\":[]"));
+	answer_fini(&a);
 	http_set_options(server, &(struct http_options){ 0 });
+	a = client_do(port, "GET", "/api/v2/incidents.json", "", NULL);
+	assert_true(a.status == 200 && answer_says(&a, "\"impact\":\"major\""));
+	answer_fini(&a);
 	a = get("/metrics");
 	assert_int_equal(a.status, 200); /* loopback without tokens */
 	answer_fini(&a);
