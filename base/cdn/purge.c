@@ -95,9 +95,21 @@ struct parts {
 	struct str scheme, host, path, query, target; /* target: path and query */
 };
 
+/* A path, with its query or without, where no host is meant. */
+static struct parts split_target(struct str s)
+{
+	struct parts p = { .target = s, .path = s };
+	ptrdiff_t query = str_find(s, '?');
+	if (query >= 0) {
+		p.path = str_first(s, (size_t)query);
+		p.query = str_from(s, (size_t)query);
+	}
+	return p;
+}
+
 static struct parts split(struct str text)
 {
-	struct parts p = { .target = text };
+	struct parts p = { 0 };
 	ptrdiff_t colon = str_find(text, ':');
 	if (colon > 0 && str_starts(str_from(text, (size_t)colon), "://")) {
 		p.scheme = str_first(text, (size_t)colon);
@@ -109,11 +121,9 @@ static struct parts split(struct str text)
 		p.host = str_first(text, end);
 		text = str_from(text, end);
 	}
-	p.target = text;
-	ptrdiff_t mark = str_find(text, '?');
-	p.path = mark < 0 ? text : str_first(text, (size_t)mark);
-	p.query = mark < 0 ? STR_NONE : str_from(text, (size_t)mark);
-	return p;
+	struct parts target = split_target(text);
+	target.scheme = p.scheme, target.host = p.host;
+	return target;
 }
 
 static struct parts split_url(struct str url)
@@ -129,18 +139,6 @@ static struct parts split_url(struct str url)
 		p.path = STR("/");
 		if (p.query.n == 0)
 			p.target = p.path;
-	}
-	return p;
-}
-
-/* A path, with its query or without, where no host is meant. */
-static struct parts split_target(struct str s)
-{
-	struct parts p = { .target = s, .path = s };
-	ptrdiff_t query = str_find(s, '?');
-	if (query >= 0) {
-		p.path = str_first(s, (size_t)query);
-		p.query = str_from(s, (size_t)query);
 	}
 	return p;
 }

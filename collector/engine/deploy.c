@@ -85,6 +85,7 @@ static void deploy_step(
 		incident_failed(e, service, d, reason);
 	else if (to == VERDICT_VERIFIED)
 		incidents_resolve(e, service, d);
+	incident_look(e, service);
 }
 
 void deploy_free(struct deploy *d)
@@ -175,9 +176,8 @@ static void deploys_prune(struct service *s)
 	for (int open = 0; open < 2; open++)
 		for (size_t i = 0; s->n_deploys >= DEPLOYS_MAX && i < s->n_deploys; i++) {
 			struct deploy *d = s->deploys[i];
-			bool is_open = d->incident && d->incident->resolved_us == TIME_NONE;
 			if (!verdict_is_final((enum verdict)d->verdict) || d == ledger_current(s) ||
-				d == s->tracked || (is_open && !open))
+				d == s->tracked || (incident_is_open(d) && !open))
 				continue;
 			deploy_free(d);
 			memmove(&s->deploys[i], &s->deploys[i + 1],

@@ -494,6 +494,9 @@ void incident_free(struct incident *in);
 void incident_cell(struct engine *e, uint32_t service, struct cell *c, int64_t at_us); /* its state changed */
 void incident_failed(struct engine *e, uint32_t service, struct deploy *d, struct str reason);
 void incidents_resolve(struct engine *e, uint32_t service, const struct deploy *by);
+bool incident_is_open(const struct deploy *d);
+/* A verdict changed, and with it which cells nobody waits for any more. */
+void incident_look(struct engine *e, uint32_t service);
 void incident_scan(struct engine *e, uint32_t service);
 
 /* observe.c */

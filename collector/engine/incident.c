@@ -38,7 +38,7 @@ void incident_free(struct incident *in)
 	free(in);
 }
 
-static bool is_open(const struct deploy *d)
+bool incident_is_open(const struct deploy *d)
 {
 	return d->incident && d->incident->resolved_us == TIME_NONE;
 }
@@ -240,16 +240,20 @@ void incident_cell(struct engine *e, uint32_t service, struct cell *c, int64_t a
 		scan_arm(e, service, engine_due(e, at_us, s->alert_us));
 }
 
+void incident_look(struct engine *e, uint32_t service)
+{
+	scan_arm(e, service, e->now_us);
+}
+
 void incident_failed(struct engine *e, uint32_t service, struct deploy *d, struct str reason)
 {
 	struct service *s = e->services[service];
 	struct breadth b;
-	if (is_open(d))
+	if (incident_is_open(d))
 		return;
 	breadth_read(e, s, &b);
 	open_or_reopen(e, s, d, &b, reason);
 	free(b.regions);
-	scan_arm(e, service, e->now_us + SCAN_US);
 }
 
 void incidents_resolve(struct engine *e, uint32_t service, const struct deploy *by)
@@ -259,7 +263,7 @@ void incidents_resolve(struct engine *e, uint32_t service, const struct deploy *
 	buf_init(&text, 2048);
 	for (size_t i = 0; i < s->n_deploys; i++) {
 		struct deploy *d = s->deploys[i];
-		if (!is_open(d))
+		if (!incident_is_open(d))
 			continue;
 		buf_clear(&text);
 		if (d == by)
@@ -305,7 +309,7 @@ void incident_scan(struct engine *e, uint32_t service)
 		return;
 	s->incident_due_us = INT64_MAX;
 	for (size_t i = 0; i < s->n_deploys; i++)
-		any_open |= is_open(s->deploys[i]);
+		any_open |= incident_is_open(s->deploys[i]);
 	if (d == NULL) { /* nothing is right now; later something will be */
 		scan_arm(e, service, any_open ? e->now_us + SCAN_US : INT64_MAX);
 		return;
@@ -314,7 +318,7 @@ void incident_scan(struct engine *e, uint32_t service)
 	if (b.bad == 0 && any_open && deploy_is_everywhere(e, s) && !deploy_inner_fails(e, s)) {
 		incidents_resolve(e, service, d);
 		any_open = false;
-	} else if (is_open(d)) {
+	} else if (incident_is_open(d)) {
 		open_worsen(e, s, d, &b);
 	} else if (b.alert) {
 		char text[128];

@@ -112,7 +112,7 @@ void view_service_counts(const struct engine *e, size_t i, struct service_counts
 			ret->max_staleness_us = MAX(ret->max_staleness_us, r->last_us - j.stale_since_us);
 	}
 	for (size_t d = 0; d < s->n_deploys; d++)
-		if (s->deploys[d]->incident && s->deploys[d]->incident->resolved_us == TIME_NONE)
+		if (incident_is_open(s->deploys[d]))
 			ret->incidents[s->deploys[d]->incident->severity]++;
 	if (current)
 		ret->version = str_of(current->version);

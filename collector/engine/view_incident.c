@@ -37,7 +37,7 @@ static void add_incident(const struct engine *e, const struct service *s, const 
 {
 	const struct incident *in = d->incident;
 	struct buf id;
-	bool open = in->resolved_us == TIME_NONE;
+	bool open = incident_is_open(d);
 	buf_init(&id, 1024);
 	add_incident_id(d, &id);
 	buf_add_char(out, '{');
@@ -86,8 +86,8 @@ void view_incidents(const struct engine *e, const struct incident_filter *f, str
 		for (size_t j = 0; j < s->n_deploys; j++) {
 			const struct incident *in = s->deploys[j]->incident;
 			if (in == NULL || (f->service.n && !str_eq(service_name(e, s), f->service)) ||
-				(f->open && in->resolved_us != TIME_NONE) ||
-				(f->resolved && in->resolved_us == TIME_NONE))
+				(f->open && !incident_is_open(s->deploys[j])) ||
+				(f->resolved && incident_is_open(s->deploys[j])))
 				continue;
 			all = mem_grow(all, &cap, n + 1, sizeof(*all));
 			all[n++] = (struct incident_ref){ s, s->deploys[j] };

@@ -58,6 +58,20 @@ static const struct story stories[] = {
 		"0s deploy v2 live=0s\n240s deploy v3 live=240s\n480s deploy v4 live=480s\nevery 10s 10s..700s see a1 fra v1\n"
 		"599s expect incidents v4\n610s expect incidents v4 opened\n610s expect deploy v4 verdict=converging\n"
 		"610s expect incidents v2\n" },
+	{ "also where the next deploy comes after alert_after: what is stale stays so, and nothing changes about the cell",
+		"service shop interval=10s timeout=15m\n-300s deploy v1 live=-300s\nevery 10s -100s..-10s see a1 fra v1\n"
+		"0s deploy v2 live=0s\n400s deploy v3 live=400s\n800s deploy v4 live=800s\nevery 10s 10s..1000s see a1 fra v1\n"
+		"890s expect incidents v4\n910s expect incidents v4 opened\n910s expect deploy v4 verdict=converging\n" },
+	{ "a cell that a verified deploy tolerates is told all the same, once nobody waits for it",
+		"service shop interval=10s timeout=15m require=50% watch=1m\n-300s deploy v1 live=-300s\n"
+		"every 10s -100s..-10s see a1 fra v1\nevery 10s -100s..-10s see a2 ams v1\nevery 10s -100s..-10s see a3 nrt v1\n"
+		"0s deploy v2 live=0s\nevery 10s 10s..1000s see a1 fra v2\nevery 10s 10s..1000s see a2 ams v2\n"
+		"every 10s 10s..1000s see a3 nrt v1\n100s expect deploy v2 verdict=verified\n290s expect incidents v2\n"
+		"310s expect incidents v2 opened\n310s expect incident v2 severity=major not_fresh=1 cells=3\n" },
+	{ "and one of a deploy that ends inconclusive after alert_after",
+		"service shop interval=10s timeout=15m agents=2\n-300s deploy v1 live=-300s\nevery 10s -100s..-10s see a1 fra v1\n"
+		"0s deploy v2 live=0s\nevery 10s 10s..800s see a1 fra v2\nevery 10s 810s..1000s see a1 fra - fail=timeout\n"
+		"800s expect incidents v2\n900s expect deploy v2 verdict=inconclusive\n" },
 	{ "it escalates when it becomes broader, and never the other way",
 		V2_LIVE "every 10s 10s..110s see a1 c0 v1\n" TEN("120s", "190s", "v2") TEN("200s", "400s", "v1")
 			"every 10s 120s..400s see a1 c0 v1\n120s expect incident v2 severity=major\n"
@@ -98,7 +112,27 @@ static const struct story stories[] = {
 			"2270s expect incidents v2\n2300s expect incidents v2 opened\n" },
 };
 
+/* Of more events than are kept the first and the newest stay. */
+static void add_flapping(struct buf *text)
+{
+	buf_addf(text, "service shop interval=1s timeout=1m watch=0s alert=5s\n-60s deploy v1 live=-60s\n"
+		       "every 1s -50s..-1s see a1 fra v1\n");
+	for (int i = 0; i < 20; i++)
+		buf_addf(text, "every 1s %ds..%ds see a1 fra v0\nevery 1s %ds..%ds see a1 fra v1\n", 200 * i, 200 * i + 20,
+			200 * i + 21, 200 * i + 199);
+	buf_addf(text, "3999s expect incident v1 state=resolved events.n=32 events_dropped=8 events.0.event=opened "
+		       "events.31.event=resolved\n");
+}
+
 int main(void)
 {
-	return stories_run(stories, sizeof(stories) / sizeof(stories[0]));
+	struct story all[ARRAY_LEN(stories) + 1];
+	struct buf text;
+	buf_init(&text, 64 * 1024);
+	add_flapping(&text);
+	memcpy(all, stories, sizeof(stories));
+	all[ARRAY_LEN(stories)] = (struct story){ "of many events the first and the newest are kept, the others counted", text.p };
+	int rc = stories_run(all, ARRAY_LEN(all));
+	buf_fini(&text);
+	return rc;
 }
