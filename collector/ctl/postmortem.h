@@ -14,7 +14,4 @@ struct postmortem {
 /* Times are UTC. What came from outside is escaped: it can be no link, image, HTML or table of its own. */
 void postmortem_write(const struct postmortem *p, struct buf *out);
 
-/* Text as CommonMark and GitHub show it, character by character. */
-void md_add(struct buf *out, struct str text);
-
 #endif

@@ -538,7 +538,7 @@ size_t draws_shares(
 	const struct cell *c, int64_t since_us, struct share *ret, size_t cap, uint32_t *ret_total);
 void wilson95(uint32_t k, uint32_t n, double *ret_low, double *ret_high);
 
-/* deploy.c */
+/* deploy.c, verdict.c */
 enum verdict_event {
 	EVENT_WENT_LIVE,
 	EVENT_NEWER_LIVE,
@@ -551,6 +551,8 @@ enum verdict_event {
 	VERDICT_EVENT_COUNT
 };
 enum verdict verdict_after(enum verdict from, enum verdict_event on);
+void deploy_step(
+	struct engine *e, uint32_t service, struct deploy *d, enum verdict_event on, struct str reason);
 int deploy_check(const struct engine *e, const struct ev_deploy *ev, struct err *err);
 int deploy_patch_check(
 	const struct engine *e, const struct ev_deploy_patch *ev, int64_t received_us, struct err *err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/name.h"
 #include "collector/http/handlers.h"
+#include "collector/http/json_text.h"
 #include "collector/http/known.h"
 #include "collector/http/purge_note.h"
 
@@ -44,12 +45,6 @@ static json_t *read_object(struct request *r)
 	return root;
 }
 
-static struct str string_member(const json_t *object, const char *name)
-{
-	const json_t *v = json_object_get(object, name);
-	return json_is_string(v) ? (struct str){ json_string_value(v), json_string_length(v) } : STR_NONE;
-}
-
 /* An address that does not exist is 404; a body that names what does not exist is 422. */
 static void answer_refusal(struct request *r, struct err *err, bool named_by_body)
 {
@@ -72,7 +67,7 @@ static bool names_are_known(struct request *r, enum entry_kind kind, struct str 
 	if (kind != ENTRY_PURGE)
 		return true;
 	json_t *body = read_object(r);
-	bool known = body != NULL && body_vendor_known(r, service, string_member(body, "vendor")) &&
+	bool known = body != NULL && body_vendor_known(r, service, json_text_of(body, "vendor")) &&
 		     purge_patterns_fine(r, body);
 	json_decref(body);
 	return known;
@@ -135,7 +130,7 @@ static void create(struct request *r, struct worker *w, enum entry_kind kind, co
 	enum idem begun = idem_begin(r->http->idem, r, clock_boot_us(), id);
 	if (begun == IDEM_NEW || begun == IDEM_AGAIN) {
 		unsigned flags = NAMED_BY_BODY | (begun == IDEM_AGAIN ? MAYBE_MADE : 0);
-		if (submit(r, w, kind, string_member(body, "service"), str_of(id), flags)) {
+		if (submit(r, w, kind, json_text_of(body, "service"), str_of(id), flags)) {
 			request_add_header(r, "Location", "%s/%s", path, id);
 			answer(r, str_of(id), 201);
 			if (kind == ENTRY_PURGE && r->status == 201)
@@ -204,7 +199,7 @@ void handle_purge_patch(struct request *r, struct worker *w)
 		answer_err(r, &err);
 	} else {
 		found = json_loadb(purge.p, purge.n, 0, NULL);
-		if (submit(r, w, ENTRY_PURGE_PATCH, string_member(found, "service"), id, 0))
+		if (submit(r, w, ENTRY_PURGE_PATCH, json_text_of(found, "service"), id, 0))
 			answer_purge(r, id, 200);
 	}
 	json_decref(found);
@@ -218,12 +213,12 @@ void handle_event_post(struct request *r, struct worker *w)
 	enum entry_kind kind;
 	if (body == NULL)
 		return;
-	struct str type = string_member(body, "type");
+	struct str type = json_text_of(body, "type");
 	if (!entry_kind_from(type, &kind) ||
 		(kind != ENTRY_MESH && kind != ENTRY_ROLLOUT && kind != ENTRY_PODS)) {
 		answer_problem(r, 422, "invalid", "/type: want mesh, rollout or pods, got '%.*s'",
 			STR_ARG(str_first(type, 64)));
-	} else if (submit(r, w, kind, string_member(body, "service"), STR_NONE, NAMED_BY_BODY)) {
+	} else if (submit(r, w, kind, json_text_of(body, "service"), STR_NONE, NAMED_BY_BODY)) {
 		buf_clear(&r->out);
 		buf_addf(&r->out, "{\"accepted\":1}\n");
 		answer_json(r, 200);
@@ -243,7 +238,7 @@ static bool check_agent(struct request *r, json_t *body)
 				r, 422, "invalid", "/%s: unknown; an agent has a name and a region", key);
 			return false;
 		}
-		if (!json_is_string(value) || !name_is_fine(string_member(body, key))) {
+		if (!json_is_string(value) || !name_is_fine(json_text_of(body, key))) {
 			answer_problem(r, 422, "invalid", "/%s: want " NAME_RULE, key);
 			return false;
 		}
@@ -276,7 +271,7 @@ void handle_agent_post(struct request *r, struct worker *w)
 	(void)w;
 	if (body == NULL)
 		return;
-	struct str name = string_member(body, "name"), region = string_member(body, "region");
+	struct str name = json_text_of(body, "name"), region = json_text_of(body, "region");
 	if (check_agent(r, body)) {
 		if (hub_agent_enroll(r->http->hub, name, region, token, &err) < 0) {
 			answer_err(r, &err);

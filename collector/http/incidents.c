@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "collector/http/handlers.h"
+#include "collector/http/json_text.h"
 
 #define FEED_MAX 50 /* newest; as Statuspage's own feed has */
 
@@ -50,12 +51,6 @@ void handle_incident(struct request *r, struct worker *w)
 
 /* -- Statuspage's words -- */
 
-static struct str text_of(const json_t *object, const char *key)
-{
-	const json_t *v = json_object_get(object, key);
-	return json_is_string(v) ? (struct str){ json_string_value(v), json_string_length(v) } : STR_NONE;
-}
-
 static void add_time(struct buf *b, const char *key, struct str time)
 {
 	int64_t at_us;
@@ -68,9 +63,9 @@ static void add_time(struct buf *b, const char *key, struct str time)
 
 static const char *status_of(const json_t *event)
 {
-	if (str_is(text_of(event, "event"), "resolved"))
+	if (str_is(json_text_of(event, "event"), "resolved"))
 		return "resolved";
-	return text_of(event, "cause").n ? "identified" : "investigating";
+	return json_text_of(event, "cause").n ? "identified" : "investigating";
 }
 
 static void add_update_id(struct buf *b, struct str incident, size_t i)
@@ -85,18 +80,18 @@ static void add_update_id(struct buf *b, struct str incident, size_t i)
 static void add_update(struct buf *b, const json_t *incident, size_t i)
 {
 	const json_t *event = json_array_get(json_object_get(incident, "events"), i);
-	struct str at = text_of(event, "at"), text = text_of(event, "text"), cause = text_of(event, "cause");
+	struct str at = json_text_of(event, "at"), text = json_text_of(event, "text"), cause = json_text_of(event, "cause");
 	struct buf body;
 	buf_init(&body, 128 * 1024);
 	buf_add_str(&body, text);
 	if (cause.n)
 		buf_addf(&body, "%s(%.*s)", body.n ? " " : "", STR_ARG(cause));
 	buf_addf(b, "{\"id\":");
-	add_update_id(b, text_of(incident, "id"), i);
+	add_update_id(b, json_text_of(incident, "id"), i);
 	buf_addf(b, ",\"status\":\"%s\",\"body\":", status_of(event));
 	buf_add_json(b, buf_str(&body));
 	buf_add_key(b, "incident_id");
-	status_add_id(b, text_of(incident, "id"));
+	status_add_id(b, json_text_of(incident, "id"));
 	add_time(b, "created_at", at), add_time(b, "updated_at", at), add_time(b, "display_at", at);
 	buf_addf(b, ",\"affected_components\":null,\"deliver_notifications\":true,\"custom_tweet\":null,\"tweet_id\":null}");
 	buf_fini(&body);
@@ -106,22 +101,22 @@ static void add_one(struct buf *b, const json_t *incident, struct str page)
 {
 	size_t n = json_array_size(json_object_get(incident, "events"));
 	buf_addf(b, "{\"id\":");
-	status_add_id(b, text_of(incident, "id"));
+	status_add_id(b, json_text_of(incident, "id"));
 	struct buf name;
 	buf_init(&name, 4096);
-	buf_addf(&name, "%.*s: %.*s is not served everywhere", STR_ARG(text_of(incident, "service")),
-		STR_ARG(text_of(incident, "version")));
+	buf_addf(&name, "%.*s: %.*s is not served everywhere", STR_ARG(json_text_of(incident, "service")),
+		STR_ARG(json_text_of(incident, "version")));
 	buf_add_key(b, "name");
 	buf_add_json(b, buf_str(&name));
 	buf_fini(&name);
 	const json_t *last = n ? json_array_get(json_object_get(incident, "events"), n - 1) : NULL;
 	buf_addf(b, ",\"status\":\"%s\"", status_of(last));
-	add_time(b, "created_at", text_of(incident, "opened_at"));
-	add_time(b, "updated_at", text_of(incident, "updated_at"));
+	add_time(b, "created_at", json_text_of(incident, "opened_at"));
+	add_time(b, "updated_at", json_text_of(incident, "updated_at"));
 	buf_addf(b, ",\"monitoring_at\":null");
-	add_time(b, "resolved_at", text_of(incident, "resolved_at"));
-	buf_addf(b, ",\"impact\":\"%.*s\",\"shortlink\":null", STR_ARG(text_of(incident, "severity")));
-	add_time(b, "started_at", text_of(incident, "opened_at"));
+	add_time(b, "resolved_at", json_text_of(incident, "resolved_at"));
+	buf_addf(b, ",\"impact\":\"%.*s\",\"shortlink\":null", STR_ARG(json_text_of(incident, "severity")));
+	add_time(b, "started_at", json_text_of(incident, "opened_at"));
 	buf_add_key(b, "page_id");
 	status_add_id(b, page);
 	buf_addf(b, ",\"incident_updates\":[");

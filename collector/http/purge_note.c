@@ -3,16 +3,12 @@
 
 #include "base/cdn/purge.h"
 #include "collector/engine/view.h"
+#include "collector/http/json_text.h"
 
 #define SERVICES_MAX  (64 * 1024 * 1024)
 #define WARNINGS_MAX  8
 #define WORK_MAX      (20 * 1000 * 1000) /* bytes compared, for one purge: what is beyond is not looked at */
 #define PATTERN_SHOWN 64
-
-static struct str text_of(const json_t *v)
-{
-	return json_is_string(v) ? (struct str){ json_string_value(v), json_string_length(v) } : STR_NONE;
-}
 
 bool purge_patterns_fine(struct request *r, const json_t *purge)
 {
@@ -20,7 +16,7 @@ bool purge_patterns_fine(struct request *r, const json_t *purge)
 	size_t i;
 	json_array_foreach(json_object_get(purge, "patterns"), i, v)
 	{
-		struct str s = text_of(v);
+		struct str s = json_text(v);
 		for (size_t k = 0; k < s.n; k++) {
 			unsigned char c = (unsigned char)s.p[k];
 			if (c > ' ' && c != 0x7f && c != '#')
@@ -50,7 +46,7 @@ static const json_t *endpoints_of(struct request *r, struct str service, json_t 
 	buf_fini(&all);
 	json_array_foreach(*ret_all, i, s)
 	{
-		if (str_eq(text_of(json_object_get(s, "name")), service))
+		if (str_eq(json_text_of(s, "name"), service))
 			return json_object_get(s, "endpoints");
 	}
 	return NULL;
@@ -71,7 +67,7 @@ static struct met pattern_meets(const json_t *endpoints, struct str vendor, stru
 	size_t i;
 	json_array_foreach(endpoints, i, e)
 	{
-		struct purge_target t = { .url = text_of(json_object_get(e, "url")) };
+		struct purge_target t = { .url = json_text_of(e, "url") };
 		size_t most = pattern.n * t.url.n + 1;
 		const char *why = NULL;
 		if (most > *budget)
@@ -113,7 +109,7 @@ static void warn(struct buf *out, struct str vendor, struct str pattern, const s
 
 void purge_add_warnings(struct request *r, const json_t *purge)
 {
-	struct str service = text_of(json_object_get(purge, "service")), vendor = text_of(json_object_get(purge, "vendor"));
+	struct str service = json_text_of(purge, "service"), vendor = json_text_of(purge, "vendor");
 	size_t i, n = 0, budget = WORK_MAX;
 	json_t *all = NULL;
 	const json_t *v, *endpoints = endpoints_of(r, service, &all);
@@ -121,7 +117,7 @@ void purge_add_warnings(struct request *r, const json_t *purge)
 	buf_init(&warnings, 256 * 1024);
 	json_array_foreach(json_object_get(purge, "patterns"), i, v)
 	{
-		struct str pattern = text_of(v);
+		struct str pattern = json_text(v);
 		if (n == WARNINGS_MAX || json_array_size(endpoints) == 0)
 			break;
 		struct met met = pattern_meets(endpoints, vendor, pattern, &budget);

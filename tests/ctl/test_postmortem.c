@@ -1,6 +1,7 @@
 /* tidemark postmortem: a report that reads by itself, whatever the texts in it are. */
 #include <unistd.h>
 
+#include "collector/ctl/markdown.h"
 #include "collector/ctl/postmortem.h"
 #include "tests/ctl/ctl_test.h"
 
