@@ -272,6 +272,7 @@ int main(int argc, char **argv)
 	struct agent_conf *conf;
 	struct err err;
 	process_harden();
+	process_open_files();
 	if (argc > 1 && strcmp(argv[1], "probe") == 0)
 		return probe_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "explain") == 0)

@@ -41,6 +41,8 @@ const char *reach_cure(enum reach r)
 struct route {
 	char *host, *port, *server_name, *ca, *cert, *key;
 	bool use_tls;
+	enum reach_depth depth;
+	int64_t timeout_us;
 };
 
 struct way { /* one connection, not blocking */
@@ -110,7 +112,7 @@ static enum reach connect_any(const struct route *r, struct way *w, struct err *
 		(void)err_set(why, ERR_NET, "looking up %s: %s", r->host, gai_strerror(rc));
 		return REACH_DNS;
 	}
-	w->until_us = clock_boot_us() + REACH_TIMEOUT_US;
+	w->until_us = clock_boot_us() + r->timeout_us;
 	for (const struct addrinfo *a = list; a && got != REACH_OK; a = a->ai_next)
 		got = connect_one(w, a, why);
 	freeaddrinfo(list);
@@ -310,7 +312,9 @@ static enum reach look(const struct route *r, struct err *why)
 {
 	struct way w = { .fd = -1 };
 	enum reach got = connect_any(r, &w, why);
-	if (got == REACH_OK)
+	if (got == REACH_OK && r->depth == REACH_CONNECT)
+		(void)err_set(why, ERR_NET, "it connects; the collector may be busy");
+	else if (got == REACH_OK)
 		got = r->use_tls ? look_tls(r, &w, why) : greeting_read(&w, NULL, why);
 	if (w.fd >= 0)
 		close(w.fd);
@@ -322,7 +326,8 @@ static char *copy(const char *s)
 	return s ? mem_strdup(s) : NULL;
 }
 
-static void route_init(struct route *r, const struct agent_conf *conf)
+static void route_init(
+	struct route *r, const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us)
 {
 	struct str url = str_of(conf->collector);
 	*r = (struct route){ .host = mem_strdup(conf->host),
@@ -332,7 +337,9 @@ static void route_init(struct route *r, const struct agent_conf *conf)
 		.ca = copy(conf->use_tls ? net_trusted(conf) : NULL),
 		.cert = copy(conf->tls.cert),
 		.key = copy(conf->tls.key),
-		.use_tls = conf->use_tls };
+		.use_tls = conf->use_tls,
+		.depth = depth,
+		.timeout_us = timeout_us };
 }
 
 static void route_fini(struct route *r)
@@ -345,10 +352,11 @@ static void route_fini(struct route *r)
 	free(r->key);
 }
 
-enum reach reach_look(const struct agent_conf *conf, struct err *ret_why)
+enum reach reach_look(
+	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, struct err *ret_why)
 {
 	struct route r;
-	route_init(&r, conf);
+	route_init(&r, conf, depth, timeout_us);
 	enum reach got = look(&r, ret_why);
 	route_fini(&r);
 	return got;
@@ -387,10 +395,11 @@ static void *job_main(void *arg)
 	return NULL;
 }
 
-struct reach_job *reach_start(const struct agent_conf *conf, int wake_fd)
+struct reach_job *reach_start(
+	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, int wake_fd)
 {
 	struct reach_job *job = mem_new(sizeof(*job));
-	route_init(&job->route, conf);
+	route_init(&job->route, conf, depth, timeout_us);
 	job->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 0);
 	atomic_store(&job->refs, 2);
 	if (job->wake_fd >= 0 && thread_start(job_main, job, NULL) == 0)

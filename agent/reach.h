@@ -8,6 +8,11 @@
 
 #define REACH_TIMEOUT_US (10 * US_PER_S) /* for all of it but the lookup, which has the resolver's own */
 
+enum reach_depth {
+	REACH_ALL,     /* name, connection, TLS, greeting: costs the collector a handshake */
+	REACH_CONNECT, /* name and connection: costs it next to nothing */
+};
+
 #define REACHES(X)                                                                                           \
 	X(OK, "ok", "it can be reached by now; dialing on")                                                  \
 	X(DNS, "dns", "check the host in `collector`, and this machine's resolver")                          \
@@ -29,14 +34,16 @@ enum reach { REACHES(X) REACH_COUNT };
 const char *reach_name(enum reach r);
 const char *reach_cure(enum reach r);
 
-/* Blocks. *ret_why: what was found, for a person. */
-enum reach reach_look(const struct agent_conf *conf, struct err *ret_why);
+/* Blocks, for no longer than timeout_us. *ret_why: what was found, for a person. */
+enum reach reach_look(
+	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, struct err *ret_why);
 
 /* The same on a thread of its own: the resolver may take its time, and a reload does not wait for it. conf is
  * borrowed for the call. wake_fd becomes readable when it is done; it may be closed before that. NULL: no
  * thread could be had. */
 struct reach_job;
-struct reach_job *reach_start(const struct agent_conf *conf, int wake_fd);
+struct reach_job *reach_start(
+	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, int wake_fd);
 bool reach_take(struct reach_job *job, enum reach *ret, struct err *ret_why); /* false: not done yet */
 void reach_drop(struct reach_job *job);                                       /* done or not; NULL is fine */
 

@@ -17,16 +17,24 @@
 	(20 * US_PER_MS)       /* between two Watches, should the collector have news all the time           \
 				*/
 #define DRAIN_DIAL_US US_PER_S /* so long a stopping agent waits for a connection */
+#define DIAL_PAUSE_US (500 * US_PER_MS) /* jittered: those whom one network kept away do not all come at once */
+#define NEW_FIRST_US  (2 * US_PER_S)  /* somebody who has just set an agent up is looking; a connection takes less */
+#define LOST_FIRST_US (20 * US_PER_S) /* a look at what is wrong is a handshake for the collector: no thousand at once */
 #define STUCK_US      (30 * US_PER_S)
 
-struct uplink_timeouts uplink_timeouts = { 10 * US_PER_S, UPLOAD_TIMEOUT_MS *US_PER_MS,
-	WATCH_TIMEOUT_MS *US_PER_MS };
+struct uplink_timeouts uplink_timeouts = { HELLO_TIMEOUT_MS *US_PER_MS, UPLOAD_TIMEOUT_MS *US_PER_MS,
+	WATCH_TIMEOUT_MS *US_PER_MS, LOST_FIRST_US };
 
 void uplink_test_timeouts(int64_t hello_us, int64_t upload_us, int64_t watch_us)
 {
 	atomic_store(&uplink_timeouts.hello_us, hello_us);
 	atomic_store(&uplink_timeouts.upload_us, upload_us);
 	atomic_store(&uplink_timeouts.watch_us, watch_us);
+}
+
+void uplink_test_lost(int64_t lost_us)
+{
+	atomic_store(&uplink_timeouts.lost_us, lost_us);
 }
 
 /* ---- small things ---- */
@@ -41,7 +49,7 @@ static void set_state(struct uplink *u, enum uplink_state state)
 	bool lost = u->state == UPLINK_UP && state != UPLINK_UP;
 	u->state = state;
 	if (lost)
-		down_begin(u, clock_boot_us());
+		down_begin(u, clock_boot_us(), jittered(atomic_load(&uplink_timeouts.lost_us)), true);
 	pthread_mutex_lock(&u->lock);
 	u->stats.state = state;
 	if (state == UPLINK_UP) {
@@ -67,6 +75,8 @@ bool send_message(struct uplink *u, struct exchange *ex, const struct wire_msg *
 void heard(struct uplink *u, const struct wire_msg *m, int64_t sent_us, int64_t received_us)
 {
 	u->heard_us = received_us;
+	if (m->clock.there && m->clock.sent_us >= m->clock.received_us)
+		path_heard(u, MAX(received_us - sent_us - (m->clock.sent_us - m->clock.received_us), 0));
 	if (m->clock.there)
 		clockmap_add(&u->clock, sent_us, m->clock.received_us, m->clock.sent_us, received_us);
 	pthread_mutex_lock(&u->lock);
@@ -81,6 +91,7 @@ static void forget_all(struct uplink *u)
 {
 	uploads_forget(u);
 	exchange_cancel(u->control);
+	path_reset(u);
 }
 
 static void hold(struct uplink *u, int64_t wait_us)
@@ -116,10 +127,9 @@ static void dial(struct uplink *u)
 }
 
 /* nng dials on by itself after a failure. Should it ever not, a new dialer does. */
-static bool dialer_is_stuck(const struct uplink *u, int64_t now_us)
+static int64_t dial_over_us(const struct uplink *u)
 {
-	return u->state == UPLINK_DOWN &&
-	       now_us - u->dialed_us > 2 * u->shared->conf->reconnect_max_us + STUCK_US;
+	return u->dialed_us + 2 * u->shared->conf->reconnect_max_us + STUCK_US;
 }
 
 static void notice_connection(struct uplink *u, int64_t now_us)
@@ -132,7 +142,7 @@ static void notice_connection(struct uplink *u, int64_t now_us)
 		return;
 	}
 	if (connection == u->connection) {
-		if (dialer_is_stuck(u, now_us))
+		if (u->state == UPLINK_DOWN && now_us > dial_over_us(u))
 			hold(u, 0);
 		return;
 	}
@@ -370,13 +380,13 @@ static void start_control(struct uplink *u, int64_t now_us)
 
 static int64_t next_due_us(const struct uplink *u)
 {
-	int64_t due = down_due_us(u);
+	int64_t due = MIN(down_due_us(u), path_due_us(u));
 	if (u->draining && u->state != UPLINK_UP)
 		due = MIN(due, MAX(u->drain_since_us + DRAIN_DIAL_US, clock_boot_us() + DRAIN_DIAL_US / 10));
 	if (u->state == UPLINK_HELD)
 		return MIN(due, u->held_until_us);
 	if (u->state == UPLINK_DOWN)
-		return MIN(due, u->dialed_us + 2 * u->shared->conf->reconnect_max_us + STUCK_US + US_PER_MS);
+		return MIN(due, dial_over_us(u) + US_PER_MS);
 	if ((u->state == UPLINK_HELLO || u->state == UPLINK_UP) && !u->leaving &&
 		exchange_is_free(u->control))
 		due = MIN(due, u->control_at_us);
@@ -414,6 +424,22 @@ static void clear_fd(int fd)
 	(void)n; /* nothing there: fine */
 }
 
+static void notice_path(struct uplink *u, int64_t now_us)
+{
+	switch (path_look(u, now_us)) {
+	case PATH_SHUT:
+		redial(u, "nothing is heard, and no other connection comes about");
+		u->path_was_shut = true;
+		break;
+	case PATH_OPEN_AGAIN:
+		hold(u, jittered(DIAL_PAUSE_US));
+		path_begin_anew(u, now_us);
+		break;
+	case PATH_NOTHING:
+		break;
+	}
+}
+
 static void *uplink_main(void *arg)
 {
 	struct uplink *u = arg;
@@ -428,10 +454,10 @@ static void *uplink_main(void *arg)
 		uploads_finish(u);
 		notice_leave(u);
 		notice_shortfall(u);
+		notice_path(u, now_us);
 		start_control(u, now_us);
 		uploads_start(u, now_us);
-		if (down_look(u, now_us))
-			hold(u, 0); /* nng's own pause may have grown long */
+		down_look(u, now_us);
 		if (drain)
 			tell_drained(u, now_us);
 
@@ -462,6 +488,7 @@ static int open_exchanges(struct uplink *u, struct err *err)
 static void uplink_free(struct uplink *u)
 {
 	down_end(u);
+	path_reset(u);
 	shortfall_watch(&u->shared->shortfall, -1);
 	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++) {
 		exchange_free(u->uploads[i].ex);
@@ -486,7 +513,8 @@ int uplink_start(struct agent_shared *shared, const char *assign_path, struct up
 	u->assign_path = mem_strdup(assign_path);
 	u->state = u->stats.state = UPLINK_HELD;
 	u->backoff_us = BACKOFF_MIN_US;
-	down_begin(u, clock_boot_us());
+	path_reset(u);
+	down_begin(u, clock_boot_us(), NEW_FIRST_US, false);
 	buf_init(&u->out, WIRE_MESSAGE_MAX);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -30,12 +30,14 @@ void uplink_stop(struct uplink *u); /* NULL is fine */
 
 /* Tests only, before uplink_start(): how long an answer may take, instead of what proto/limits.h says. */
 void uplink_test_timeouts(int64_t hello_us, int64_t upload_us, int64_t watch_us);
+/* and how soon a lost connection is looked into; jittered */
+void uplink_test_lost(int64_t lost_us);
 
 enum uplink_state { UPLINK_DOWN, UPLINK_HELLO, UPLINK_UP, UPLINK_HELD };
 
 struct uplink_stats {
 	enum uplink_state state;
-	uint64_t connections, welcomes, denied, busy, timeouts, sent, acknowledged, refused, generation;
+	uint64_t connections, looks, welcomes, denied, busy, timeouts, sent, acknowledged, refused, generation;
 	char denial[64];      /* the last one's reason; "" once welcome */
 	char down_reason[32]; /* what the log said last of why there is no connection; "" once welcome */
 	int64_t down_for_us;  /* as it said then */

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 
-#define DOWN_FIRST_US (2 * US_PER_S)  /* a connection usually takes less */
 #define DOWN_NEXT_US  (10 * US_PER_S) /* then three times that, and so on */
 
 int64_t down_pause_after(int64_t pause_us)
@@ -14,12 +13,13 @@ int64_t down_pause_after(int64_t pause_us)
 	return pause_us ? MIN(pause_us * 3, DOWN_LOG_US) : DOWN_NEXT_US;
 }
 
-void down_begin(struct uplink *u, int64_t now_us)
+void down_begin(struct uplink *u, int64_t now_us, int64_t first_us, bool lost)
 {
 	down_end(u);
 	u->down_since_us = now_us;
-	u->down_due_us = now_us + DOWN_FIRST_US;
+	u->down_due_us = now_us + first_us;
 	u->down_pause_us = 0;
+	u->down_lost = lost;
 }
 
 void down_end(struct uplink *u)
@@ -59,41 +59,42 @@ static void tell(struct uplink *u, int64_t now_us, const char *reason, const cha
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* True: the collector can be reached after all. */
-static bool look_again(struct uplink *u, int64_t now_us)
+static void look_again(struct uplink *u, int64_t now_us)
 {
 	enum reach got;
 	struct err why = { 0 };
+	/* Whoever was up before has the right files: what is looked at first costs a collector that has a thousand to greet
+	 * nothing. */
+	enum reach_depth depth = u->down_lost && u->down_pause_us == 0 ? REACH_CONNECT : REACH_ALL;
 	if (u->reach == NULL)
-		u->reach = reach_start(u->shared->conf, u->wake_fd);
+		u->reach = reach_start(u->shared->conf, depth, REACH_TIMEOUT_US, u->wake_fd);
 	if (u->reach == NULL) {
 		u->down_due_us = now_us + DOWN_NEXT_US; /* no thread to be had */
-		return false;
+		return;
 	}
 	if (!reach_take(u->reach, &got, &why))
-		return false;
+		return;
 	down_end(u);
 	tell(u, now_us, reach_name(got), why.text, reach_cure(got));
-	return got == REACH_OK;
 }
 
-bool down_look(struct uplink *u, int64_t now_us)
+void down_look(struct uplink *u, int64_t now_us)
 {
 	if (u->state == UPLINK_UP) {
 		down_end(u);
-		return false;
+		return;
 	}
 	if (now_us < u->down_due_us)
-		return false;
+		return;
 	if (u->state == UPLINK_HELD && u->turned_away) {
 		pthread_mutex_lock(&u->lock);
 		enum denial d = denial_from(str_of(u->stats.denial));
 		pthread_mutex_unlock(&u->lock);
 		tell(u, now_us, denial_name(d), "the collector answers, and turns this agent away",
 			denial_text(d));
-		return false;
+	} else if (u->state != UPLINK_HELLO) {
+		look_again(u, now_us);
 	}
-	return u->state != UPLINK_HELLO && look_again(u, now_us) && u->state == UPLINK_DOWN;
 }
 
 int64_t down_due_us(const struct uplink *u)

@@ -19,6 +19,15 @@ void uploads_forget(struct uplink *u)
 	}
 }
 
+int64_t uploads_unanswered_since_us(const struct uplink *u)
+{
+	int64_t since_us = INT64_MAX;
+	for (size_t i = 0; i < UPLOADS_AT_ONCE; i++)
+		if (u->uploads[i].active && !exchange_is_free(u->uploads[i].ex))
+			since_us = MIN(since_us, u->uploads[i].sent_boot_us);
+	return since_us;
+}
+
 bool uploads_are_idle(const struct uplink *u)
 {
 	bool idle = u->live_done && u->backlog_done;
@@ -85,6 +94,7 @@ static void on_ack(struct uplink *u, struct upload *up, const struct wire_msg *m
 	}
 	spool_drop(u->shared->spool, up->b.position);
 	up->active = false;
+	path_answered(u);
 	COUNT(u, acknowledged);
 }
 

@@ -9,4 +9,8 @@
  * whoever looks for a fault. */
 void process_harden(void);
 
+/* As many open files as the kernel lets us have (RLIMIT_NOFILE, the soft limit raised to the hard one): each agent and each
+ * reader takes one. Returns how many. */
+uint64_t process_open_files(void);
+
 #endif

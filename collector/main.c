@@ -184,6 +184,7 @@ int main(int argc, char **argv)
 	struct collector_conf *c;
 	struct err err = { 0 };
 	process_harden();
+	process_open_files();
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);

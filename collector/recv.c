@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/pem.h"
 #include "collector/clockmap.h"
+#include "collector/handshakes.h"
 #include "collector/recv.h"
 #include "collector/socket_close.h"
 #include "proto/batch.h"
@@ -24,6 +25,7 @@
 #define BUSY_DRAIN_MS  5000
 #define DENIED_LOG_MAX 10 /* lines a second about refused peers */
 #define DEAD_EVERY_US  (5 * US_PER_S)
+#define HANDSHAKES_US  (5 * US_PER_S)
 #define CLOSE_WAIT_US  US_PER_S
 
 struct recv {
@@ -39,7 +41,8 @@ struct recv {
 	atomic_uint_fast64_t refused, busy, denied;
 	atomic_int_fast64_t log_second;
 	atomic_int log_lines;
-	int64_t next_dead_us;
+	int64_t next_dead_us, next_handshakes_us;
+	atomic_uint_fast64_t handshakes_failed;
 };
 
 struct upload { /* one batch on its way through the writer */
@@ -404,6 +407,23 @@ void recv_push(struct recv *r)
 	free(list);
 }
 
+/* Who is turned away by TLS never reaches us; that somebody was, nng's counters say. */
+static void look_at_handshakes(struct recv *r, int64_t now_us)
+{
+	uint64_t before = atomic_load(&r->handshakes_failed), failed;
+	if (now_us < r->next_handshakes_us)
+		return;
+	r->next_handshakes_us = now_us + HANDSHAKES_US;
+	failed = handshakes_failed();
+	if (failed <= before)
+		return;
+	atomic_store(&r->handshakes_failed, failed);
+	log_warn("handshakes_failed",
+		"n=%" PRIu64 " listen=%s why=\"no certificate that is trusted here, no TLS, or another protocol\" turned away; an "
+		"agent's own log says which",
+		failed - before, r->address);
+}
+
 int64_t recv_tick(struct recv *r)
 {
 	struct fleet_parked p;
@@ -425,7 +445,8 @@ int64_t recv_tick(struct recv *r)
 		}
 		r->next_dead_us = now_us + DEAD_EVERY_US;
 	}
-	return MIN(fleet_next_deadline(r->o.fleet), r->next_dead_us);
+	look_at_handshakes(r, now_us);
+	return MIN(fleet_next_deadline(r->o.fleet), MIN(r->next_dead_us, r->next_handshakes_us));
 }
 
 /* -- coming up and going down -- */
@@ -583,5 +604,5 @@ void recv_stop(struct recv *r)
 void recv_counts(struct recv *r, struct recv_counts *ret)
 {
 	*ret = (struct recv_counts){ atomic_load(&r->refused), atomic_load(&r->busy),
-		atomic_load(&r->denied) };
+		atomic_load(&r->denied), atomic_load(&r->handshakes_failed) };
 }

@@ -42,7 +42,7 @@ int64_t recv_tick(struct recv *r);
 void recv_deny(struct recv *r, void *msg, enum denial why);
 
 struct recv_counts {
-	uint64_t refused_messages, busy_answers, denied;
+	uint64_t refused_messages, busy_answers, denied, handshakes_failed;
 };
 void recv_counts(struct recv *r, struct recv_counts *ret);
 

@@ -378,8 +378,12 @@ int writer_health(struct writer *w, struct err *err)
 {
 	int rc = 0;
 	pthread_mutex_lock(&w->lock);
+	int64_t waited_us = w->group_since_us ? clock_boot_us() - w->group_since_us : 0;
 	if (w->failing)
 		rc = err_set(err, w->why.code, "%s", w->why.text);
+	else if (waited_us >= WRITER_STUCK_US)
+		rc = err_set(err, ERR_TIMEOUT, "the disk has not answered for %" PRId64 " s; agents keep their results until it does",
+			waited_us / US_PER_S);
 	else if (w->stopping)
 		rc = err_set(err, ERR_BUSY, "the collector is stopping");
 	pthread_mutex_unlock(&w->lock);

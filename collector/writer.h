@@ -25,6 +25,7 @@
 #define WRITER_RETRY_US       US_PER_S       /* while the store refuses */
 #define WRITER_OUTAGE_US      (5 * US_PER_S) /* shorter ones fit into the lateness that spools have anyway */
 #define WRITER_ALIVE_US       (5 * US_PER_S) /* an idle collector notes this often that it is there */
+#define WRITER_STUCK_US (10 * US_PER_S) /* a group that takes longer: not ready */
 #define WRITER_FLUSH_US       (200 * US_PER_MS) /* transitions wait this long for a group to ride in */
 #define WRITER_PROGRESS_US    US_PER_S
 #define WRITER_SNAPSHOT_US    (60 * US_PER_S)

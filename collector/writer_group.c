@@ -234,6 +234,14 @@ static void group_done(struct writer *w, struct group *g)
 	w->outs_since_us = outs_unstored(w->outs) > 0 ? clock_boot_us() : INT64_MAX;
 }
 
+/* For whoever asks meanwhile: a disk may let a call wait for as long as it likes. */
+static void note_group(struct writer *w, int64_t since_us)
+{
+	pthread_mutex_lock(&w->lock);
+	w->group_since_us = since_us;
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* Writes, folds, answers. Everything in g->list is done or kept afterwards. */
 void run_group(struct writer *w, struct group *g, bool last)
 {
@@ -242,7 +250,9 @@ void run_group(struct writer *w, struct group *g, bool last)
 	bool snapshot = snapshot_is_due(w, last);
 	w->group_began_us = began_us;
 	g->now_us = writer_now(w);
+	note_group(w, began_us);
 	int rc = write_group(w, g, snapshot, &err);
+	note_group(w, 0);
 	if (rc < 0) {
 		group_failed(w, g, &err);
 		return;

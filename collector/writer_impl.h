@@ -36,6 +36,7 @@ struct writer {
 	struct list queue;
 	size_t n_at_once;
 	bool stopping, woken;
+	int64_t group_since_us; /* boot; one is being written since then; 0: none is */
 	bool failing; /* the store takes nothing */
 	struct err why;
 	struct store_retention retention;

@@ -20,6 +20,7 @@
 #define SHORTFALL_WHY_MAX    200  /* bytes of each one's reason */
 #define WATCH_PARK_MS        25000
 #define WATCH_TIMEOUT_MS     45000 /* an agent gives a parked Watch up after this */
+#define HELLO_TIMEOUT_MS     30000 /* a collector that has just come back has many to greet */
 #define UPLOAD_TIMEOUT_MS    30000
 #define AGENTS_MAX           20000 /* enrolled in one collector */
 

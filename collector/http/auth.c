@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "collector/http/server.h"
+
+#define DENIED_LOG_MAX 10 /* lines a second */
 
 void settings_set(struct settings *s, const struct http_options *o)
 {
@@ -69,11 +73,30 @@ static const struct http_token *token_find(const struct settings *s, struct str 
 	return found;
 }
 
+/* Anybody can be refused as often as they like; the log does not have to repeat all of it. */
+static void log_denied(struct request *r, const char *why)
+{
+	char from[INET6_ADDRSTRLEN] = "?";
+	const struct sockaddr *a = (const struct sockaddr *)&r->conn->address;
+	int64_t second = clock_boot_us() / US_PER_S;
+	if (atomic_exchange(&r->http->denied_second, second) != second)
+		atomic_store(&r->http->denied_lines, 0);
+	if (atomic_fetch_add(&r->http->denied_lines, 1) >= DENIED_LOG_MAX)
+		return;
+	if (a->sa_family == AF_INET)
+		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, from, sizeof(from));
+	else if (a->sa_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, from, sizeof(from));
+	log_warn("request_denied", "from=%s token=%s method=%s route=%s why=\"%s\"", from, r->who[0] ? r->who : "none",
+		r->route->method, r->route->pattern, why);
+}
+
 static bool answer_401(struct request *r, const char *error, const char *detail)
 {
 	request_add_header(r, "WWW-Authenticate", "Bearer realm=\"tidemark\", scope=\"%s\"%s",
 		scope_name(r->route->scope), error);
 	answer_problem(r, 401, "unauthorized", "%s", detail);
+	log_denied(r, detail);
 	return false;
 }
 
@@ -95,6 +118,7 @@ static bool check_token(struct request *r, const struct settings *s)
 		scope_name(r->route->scope));
 	answer_problem(
 		r, 403, "insufficient_scope", "this needs a token of scope %s", scope_name(r->route->scope));
+	log_denied(r, "its scope does not reach");
 	return false;
 }
 
@@ -152,6 +176,7 @@ bool auth_check_host(struct request *r)
 			"without tokens this server answers to localhost, 127.0.0.1 and [::1] only, not to "
 			"'%.*s'",
 			STR_ARG(str_first(host, 128)));
+		log_denied(r, "a foreign Host, and no token is configured");
 		return false;
 	}
 	if (strcmp(r->route->method, "GET") == 0)
@@ -166,5 +191,6 @@ bool auth_check_host(struct request *r)
 		return true;
 	}
 	answer_problem(r, 403, "foreign_origin", "a page of another origin may not write here");
+	log_denied(r, "a page of another origin");
 	return false;
 }

@@ -41,13 +41,80 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 	return true;
 }
 
+/* Where our bytes are stuck, the close must not wait for them: the kernel would keep them, perhaps for
+ * minutes. */
+static void kill_locked(struct conns *c, struct conn *k)
+{
+	struct linger now = { .l_onoff = 1 };
+	if (k->killed)
+		return;
+	if (k->phase == CONN_SEND || k->phase == CONN_STREAM)
+		(void)setsockopt(k->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	(void)shutdown(k->fd, SHUT_RDWR); /* it may have gone by itself */
+	k->killed = true;
+	c->n_killed++;
+}
+
+static size_t hash_of(const struct sockaddr *a)
+{
+	uint64_t h = 14695981039346656037u;
+	const unsigned char *p = a->sa_family == AF_INET6
+					 ? (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+					 : (const unsigned char *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+	for (size_t i = 0; i < (a->sa_family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)); i++)
+		h = (h ^ p[i]) * 1099511628211u;
+	return (size_t)(h ^ h >> 32);
+}
+
+static const struct sockaddr *address_of(const struct conn *k)
+{
+	return (const struct sockaddr *)&k->address;
+}
+
+/* Who asks for something has a place; who has not yet, or not any more, may lose it. */
+static bool may_go(const struct conn *k)
+{
+	return !k->killed && (k->phase == CONN_IDLE || k->phase == CONN_HEADER || k->phase == CONN_BODY);
+}
+
+/* Every place is taken: the address that holds the most of them gives one that it is not using, if it holds more than
+ * the newcomer's. So one client among thousands of connections of others gets its answer. */
+static bool make_room(struct conns *c, const struct sockaddr *newcomer)
+{
+	struct holder {
+		struct conn *oldest; /* the list has the newest first */
+		size_t n;
+	};
+	size_t size = 2 * c->n + 1, own = 0;
+	struct holder *table = mem_new_array(size, sizeof(*table)), *most = NULL;
+	for (struct conn *k = c->list; k; k = k->next) {
+		own += !k->killed && same_address(&k->address, newcomer);
+		if (!may_go(k))
+			continue;
+		size_t i = hash_of(address_of(k)) % size;
+		while (table[i].oldest && !same_address(&table[i].oldest->address, address_of(k)))
+			i = (i + 1) % size;
+		table[i].oldest = k;
+		if (++table[i].n > (most ? most->n : 0))
+			most = &table[i];
+	}
+	bool made = most && most->n > own + 1;
+	if (made) {
+		kill_locked(c, most->oldest);
+		c->crowded_out++;
+	}
+	free(table);
+	return made;
+}
+
 bool conns_may_accept(struct conns *c, const struct sockaddr *address)
 {
 	size_t same = 0;
 	pthread_mutex_lock(&c->lock);
 	for (const struct conn *k = c->list; k; k = k->next)
-		same += same_address(&k->address, address);
-	bool may = c->n < c->limits.connections && same < c->limits.per_address;
+		same += !k->killed && same_address(&k->address, address);
+	bool may = same < c->limits.per_address && c->n_killed < CONNS_CLOSING_MAX &&
+		   (c->n - c->n_killed < c->limits.connections || make_room(c, address));
 	if (!may)
 		c->refused++;
 	pthread_mutex_unlock(&c->lock);
@@ -104,6 +171,7 @@ void conns_remove(struct conns *c, struct conn *conn)
 	if (k->next)
 		k->next->prev = k->prev;
 	c->n--;
+	c->n_killed -= k->killed;
 	c->per_phase[k->phase]--;
 	pthread_mutex_unlock(&c->lock);
 	free(k);
@@ -121,24 +189,11 @@ void conns_phase(struct conns *c, struct conn *conn, enum conn_phase phase)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Where our bytes are stuck, the close must not wait for them: the kernel would keep them, perhaps for
- * minutes. */
-static void kill_locked(struct conn *k)
-{
-	struct linger now = { .l_onoff = 1 };
-	if (k->killed)
-		return;
-	if (k->phase == CONN_SEND || k->phase == CONN_STREAM)
-		(void)setsockopt(k->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	(void)shutdown(k->fd, SHUT_RDWR); /* it may have gone by itself */
-	k->killed = true;
-}
-
 void conns_kill(struct conns *c, struct conn *conn)
 {
 	struct conn *k = OBJ_CAST(struct conn, conn, CONN_MAGIC);
 	pthread_mutex_lock(&c->lock);
-	kill_locked(k);
+	kill_locked(c, k);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -152,7 +207,7 @@ void conns_expire(struct conns *c, int64_t now_us)
 			due_us -= c->limits.idle_us - IDLE_WHEN_FULL_US;
 		if (due_us > now_us || k->killed)
 			continue;
-		kill_locked(k);
+		kill_locked(c, k);
 		c->expired[k->phase]++;
 	}
 	pthread_mutex_unlock(&c->lock);

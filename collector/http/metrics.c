@@ -131,6 +131,8 @@ static void hub_families(struct buf *b, struct hub *hub)
 	one(b, "messages_busy_total", "counter", "Messages answered Busy because the queue was full.",
 		(double)s.busy_answers);
 	one(b, "agents_denied_total", "counter", "Agents turned away.", (double)s.denied);
+	one(b, "agent_handshakes_failed_total", "counter",
+		"Peers turned away before a message: by TLS, or of another protocol.", (double)s.handshakes_failed);
 	one(b, "agents_connected", "gauge", "Agents connected now.", (double)s.agents_connected);
 	one(b, "agent_lost_results_total", "counter", "Results that agents' spools had to drop.",
 		(double)s.agent_lost_results);
@@ -207,6 +209,8 @@ static void http_families(struct buf *b, struct http *h)
 	one(b, "http_connections_total", "counter", "Connections accepted.", (double)c->accepted);
 	one(b, "http_connections_refused_total", "counter", "Connections over the limits.",
 		(double)c->refused);
+	one(b, "http_connections_crowded_out_total", "counter",
+		"Connections that asked for nothing and made room for another address.", (double)c->crowded_out);
 	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_lock(&s->lock);
 	one(b, "sse_readers", "gauge", "Streams open now.", (double)s->n_readers);

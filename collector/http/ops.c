@@ -1,12 +1,24 @@
 /* ops.c - health, readiness, reload, the API's description, and the page. */
 #include "collector/http/handlers.h"
 
+#define SLOW_COMMIT_US US_PER_S
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 void handle_healthy(struct request *r, struct worker *w)
 {
 	(void)w;
 	answer_text(r, 200, TEXT_TYPE, "ok\n");
+}
+
+/* A slow disk takes everything, late: who looks at a fleet that lags is told. */
+static void answer_ready(struct request *r)
+{
+	struct hub_stats s;
+	hub_stats(r->http->hub, &s);
+	if (s.commit_last_us >= SLOW_COMMIT_US)
+		answer_text(r, 200, TEXT_TYPE, "ready\nslow: the last commit took the disk %.1f s\n", (double)s.commit_last_us / US_PER_S);
+	else
+		answer_text(r, 200, TEXT_TYPE, "ready\n");
 }
 
 void handle_ready(struct request *r, struct worker *w)
@@ -18,7 +30,7 @@ void handle_ready(struct request *r, struct worker *w)
 	else if (hub_ready(r->http->hub, &err) < 0)
 		answer_text(r, 503, TEXT_TYPE, "not ready: %s\n", err.text);
 	else
-		answer_text(r, 200, TEXT_TYPE, "ready\n");
+		answer_ready(r);
 }
 
 void handle_reload(struct request *r, struct worker *w)

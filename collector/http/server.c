@@ -18,6 +18,7 @@
 #define TICK_MAX_US   (500 * US_PER_MS)
 #define TICK_MIN_US   (10 * US_PER_MS)
 #define STATUS_US     US_PER_S /* pause between two looks at the components' status */
+#define LISTEN_BACKLOG 4096 /* the kernel bounds it (net.core.somaxconn); over it a SYN is lost, and comes again after 1 s */
 #define STOP_US       (5 * US_PER_S)
 
 const int64_t latency_bounds_us[LATENCY_BUCKETS] = { 1000, 5000, 25000, 100000, 500000, 2500000, 10000000,
@@ -345,7 +346,7 @@ static int listen_open(struct str listen_text, const struct addrinfo *a, int *re
 		return err_set(err, ERR_IO, "no socket for %.*s: %s", STR_ARG(listen_text), strerror(errno));
 	(void)setsockopt(
 		fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* a restart must not wait for TIME_WAIT */
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, 512) < 0) {
+	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
 		int rc = err_set(
 			err, ERR_IO, "cannot listen on %.*s: %s", STR_ARG(listen_text), strerror(errno));
 		close(fd);
@@ -391,7 +392,7 @@ static int daemon_start(struct http *h, const struct http_options *o, int fd, st
 		on_mhd_log, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->limits.header_bytes, MHD_OPTION_CONNECTION_LIMIT,
-		h->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, 150u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		h->limits.connections + CONNS_CLOSING_MAX + 1, MHD_OPTION_CONNECTION_TIMEOUT, 150u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (h->daemon == NULL)
 		return err_set(err, ERR_IO, "the HTTP server does not start");

@@ -156,11 +156,12 @@ struct conn {
 	struct sockaddr_storage address;
 	struct conn *next, *prev;
 };
+#define CONNS_CLOSING_MAX 256 /* shut down and not gone yet: on top of limits.connections */
 struct conns {
 	pthread_mutex_t lock;
 	struct conn *list;
-	size_t n, per_phase[CONN_PHASE_COUNT];
-	uint64_t expired[CONN_PHASE_COUNT], refused, accepted;
+	size_t n, n_killed, per_phase[CONN_PHASE_COUNT]; /* n_killed of n: shut down, and not gone yet */
+	uint64_t expired[CONN_PHASE_COUNT], refused, accepted, crowded_out;
 	struct http_limits limits;
 };
 void conns_init(struct conns *c, const struct http_limits *limits);
@@ -288,6 +289,8 @@ struct http {
 	bool timer_on, timer_stop;
 	atomic_bool stopping;
 	atomic_size_t body_bytes;
+	atomic_int_fast64_t denied_second;
+	atomic_int denied_lines;
 	_Atomic uint64_t *answers; /* [route][class of status 1..5], the last row: no route */
 	_Atomic uint64_t latency[LATENCY_BUCKETS + 1], latency_sum_us;
 };

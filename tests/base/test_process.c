@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,11 +44,25 @@ static void unless_somebody_looks_for_a_fault(void **state)
 	assert_int_equal(dumpable_after("on"), 11);
 }
 
+static void it_may_open_as_many_files_as_there_can_be(void **state)
+{
+	struct rlimit l;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
+	rlim_t soft = l.rlim_cur;
+	l.rlim_cur = MIN(soft, (rlim_t)64);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
+	assert_int_equal(process_open_files(), l.rlim_max);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
+	assert_int_equal(l.rlim_cur, l.rlim_max);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(secrets_are_in_no_core_file),
 		cmocka_unit_test(unless_somebody_looks_for_a_fault),
+		cmocka_unit_test(it_may_open_as_many_files_as_there_can_be),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

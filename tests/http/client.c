@@ -41,14 +41,22 @@ bool answer_says(const struct answer *a, const char *text)
 	return a->body.n && strstr(a->body.p, text) != NULL;
 }
 
-int client_dial(int port)
+int client_dial_from(int port, const char *address)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	INVARIANT(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+	INVARIANT(fd >= 0 && inet_pton(AF_INET, address, &from.sin_addr) == 1);
+	INVARIANT(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
+	INVARIANT(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
 	return fd;
+}
+
+int client_dial(int port)
+{
+	return client_dial_from(port, "127.0.0.1");
 }
 
 void client_send_n(int fd, const void *p, size_t n)

@@ -18,6 +18,7 @@ const char *answer_header(const struct answer *a, const char *name);
 bool answer_says(const struct answer *a, const char *text); /* in the body */
 
 int client_dial(int port);
+int client_dial_from(int port, const char *address); /* from this one of ours, 127.0.0.x */
 void client_send(int fd, const char *text); /* what the other side does not take any more is lost */
 void client_send_n(int fd, const void *p, size_t n);
 /* Reads one answer. head: the request was HEAD. */

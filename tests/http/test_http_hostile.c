@@ -264,6 +264,37 @@ static void noise(void **state)
 	expect_alive();
 }
 
+/* Every place is taken, by eight who hold eight each and ask for nothing: one of another address is answered at once,
+ * and who holds fewest keeps what it has. */
+static void a_crowd_makes_room(void **state)
+{
+	int fds[64], small[4];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(small); i++)
+		small[i] = client_dial_from(port, "127.0.0.99");
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		char from[32];
+		(void)snprintf(from, sizeof(from), "127.0.0.%zu", 10 + i / 8);
+		fds[i] = client_dial_from(port, from);
+	}
+	for (int i = 0; i < 50; i++)
+		expect_alive();
+	for (size_t i = 0; i < ARRAY_LEN(small); i++)
+		assert_false(client_sees_end(small[i], 0));
+	size_t ended = 0;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		ended += client_sees_end(fds[i], 0);
+	assert_true(ended >= 4 && ended < 64);
+	struct answer a = get("/metrics");
+	assert_true(answer_says(&a, "tidemark_http_connections_crowded_out_total"));
+	assert_false(answer_says(&a, "tidemark_http_connections_crowded_out_total 0"));
+	answer_fini(&a);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	for (size_t i = 0; i < ARRAY_LEN(small); i++)
+		close(small[i]);
+}
+
 static void limits_per_address(void **state)
 {
 	int fds[8];
@@ -348,6 +379,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pipelining, setup, teardown),
 		cmocka_unit_test_setup_teardown(noise, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_per_address, setup_few, teardown),
+		cmocka_unit_test_setup_teardown(a_crowd_makes_room, setup_few, teardown),
 		cmocka_unit_test_setup_teardown(journal_is_busy, setup, teardown),
 		cmocka_unit_test(stop_under_load),
 	};

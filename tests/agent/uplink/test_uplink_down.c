@@ -95,7 +95,7 @@ static void stranger_stop(struct stranger *st)
 static void expect_look(const char *says, const struct agent_conf *c, enum reach want, const char *words)
 {
 	struct err why = { 0 };
-	enum reach got = reach_look(c, &why);
+	enum reach got = reach_look(c, REACH_ALL, REACH_TIMEOUT_US, &why);
 	if (got != want || !strstr(why.text, words))
 		fail_msg("%s: %s: %s", says, reach_name(got), why.text);
 	assert_true(strlen(reach_cure(got)) > 0);
@@ -226,6 +226,7 @@ static void test_who_is_turned_away_is_told_so_again(void **state)
 static void test_the_time_down_counts_from_the_loss(void **state)
 {
 	struct world *w = *state;
+	uplink_test_lost(3 * US_PER_S);
 	start_uplink(w);
 	wait_up(w);
 	temp_wait_ms(1500);

@@ -138,6 +138,27 @@ static void test_silence_all_over_ends_the_connection(void **state)
 	usual_timeouts();
 }
 
+/* It connects, so the collector is there, busy or behind a slow disk: it is waited for, and looked at ever more rarely.
+ * (What comes of a way that is shut, tests/e2e/link.sh shows: that takes a network.) */
+static void test_who_can_be_reached_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	start_uplink(w);
+	wait_up(w);
+	fake_on_upload(w->fake, FAKE_SILENT);
+	put(w);
+	WAIT_FOR("looked", stats_of(w).looks >= 1);
+	int64_t first_us = clock_boot_us();
+	WAIT_FOR("looked again", stats_of(w).looks >= 2);
+	assert_true(clock_boot_us() - first_us > 1500 * US_PER_MS);
+	struct fake_counts c = fake_counts(w->fake);
+	assert_true(c.connections == 1 && c.uploads == 1 && c.hellos == 1);
+	assert_true(stats_of(w).state == UPLINK_UP && spooled(w) == 1);
+	fake_on_upload(w->fake, FAKE_ACK);
+	put(w);
+	WAIT_FOR("the next is acknowledged", stats_of(w).acknowledged == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +170,7 @@ int main(void)
 		TEST(test_a_mute_collector_is_dialed_again),
 		TEST(test_a_silent_upload_while_the_rest_is_alive_is_sent_again),
 		TEST(test_silence_all_over_ends_the_connection),
+		TEST(test_who_can_be_reached_is_waited_for),
 	};
 	log_init("test", LOG_ERROR, LOG_TEXT);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,5 +119,5 @@ size_t check_bodies(struct world *w, struct fake_seen *seen, size_t room)
 
 void usual_timeouts(void)
 {
-	uplink_test_timeouts(10 * US_PER_S, UPLOAD_TIMEOUT_MS * US_PER_MS, WATCH_TIMEOUT_MS * US_PER_MS);
+	uplink_test_timeouts(HELLO_TIMEOUT_MS * US_PER_MS, UPLOAD_TIMEOUT_MS * US_PER_MS, WATCH_TIMEOUT_MS * US_PER_MS);
 }
