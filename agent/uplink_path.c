@@ -16,6 +16,7 @@
 #define SHUT_MAX_US  (15 * US_PER_S) /* between two looks at a way that is shut; at first there is no pause */
 #define SHUT_PART    32              /* later this part of the time it has been shut */
 #define PATIENCE_US  (20 * US_PER_S) /* with a dial whose way is open: its own pause may have grown long */
+#define ROUND_TRIP_MAX_US (10 * US_PER_S)
 #define NO_THREAD_US (10 * US_PER_S)
 
 void path_reset(struct uplink *u)
@@ -33,10 +34,12 @@ void path_begin_anew(struct uplink *u, int64_t now_us)
 	u->path_at_us = now_us + jittered(2 * PATIENCE_US);
 }
 
-/* A slower one counts at once, a faster one little by little: patience is what a bad link needs. */
+/* A slower one counts at once, a faster one little by little: patience is what a bad link needs. What is over
+ * ROUND_TRIP_MAX_US was no link's pace, but a fault's end. */
 void path_heard(struct uplink *u, int64_t round_trip_us)
 {
-	u->round_trip_us = MAX(round_trip_us, u->round_trip_us - u->round_trip_us / 8);
+	if (round_trip_us <= ROUND_TRIP_MAX_US)
+		u->round_trip_us = MAX(round_trip_us, u->round_trip_us - u->round_trip_us / 4);
 }
 
 void path_answered(struct uplink *u)
