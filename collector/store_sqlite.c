@@ -176,9 +176,6 @@ int store_failed(struct store *st, const char *doing, struct err *err)
 		rc = err_set(err, ERR_BUSY, "another program holds '%s': cannot %s", st->path, doing);
 	else if ((code & 0xff) == SQLITE_INTERRUPT)
 		rc = err_set(err, ERR_TIMEOUT, "reading '%s' took too long", st->path);
-	else if ((code & 0xff) == SQLITE_IOERR && st->db && sqlite3_system_errno(st->db))
-		rc = err_set(err, ERR_IO, "'%s': cannot %s: %s: %s (SQLite code %d)", st->path, doing, says,
-			strerror(sqlite3_system_errno(st->db)), code);
 	else
 		rc = err_set(
 			err, ERR_IO, "'%s': cannot %s: %s (SQLite code %d)", st->path, doing, says, code);

@@ -79,7 +79,7 @@ disk 0 0 rw
 until_true 60 "it goes on by itself" ready
 
 say "more comes in than the disk takes, for $lasts s"
-disk 20 400000 rw
+disk 20 200000 rw
 before=$(peak_mib)
 mkdir "$run/spools"
 start sims "$sim" 0 $n_sims "tcp://127.0.0.1:$agents_port" - "$run/spools" 50 200 load
