@@ -352,11 +352,10 @@ static void route_fini(struct route *r)
 	free(r->key);
 }
 
-enum reach reach_look(
-	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, struct err *ret_why)
+enum reach reach_look(const struct agent_conf *conf, struct err *ret_why)
 {
 	struct route r;
-	route_init(&r, conf, depth, timeout_us);
+	route_init(&r, conf, REACH_ALL, REACH_TIMEOUT_US);
 	enum reach got = look(&r, ret_why);
 	route_fini(&r);
 	return got;

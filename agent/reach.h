@@ -6,7 +6,7 @@
 
 #include "agent/agent_conf.h"
 
-#define REACH_TIMEOUT_US (10 * US_PER_S) /* for all of it but the lookup, which has the resolver's own */
+#define REACH_TIMEOUT_US (10 * US_PER_S) /* for all of it; the lookup has the resolver's own, and comes on top */
 
 enum reach_depth {
 	REACH_ALL,     /* name, connection, TLS, greeting: costs the collector a handshake */
@@ -34,13 +34,12 @@ enum reach { REACHES(X) REACH_COUNT };
 const char *reach_name(enum reach r);
 const char *reach_cure(enum reach r);
 
-/* Blocks, for no longer than timeout_us. *ret_why: what was found, for a person. */
-enum reach reach_look(
-	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, struct err *ret_why);
+/* Blocks. All of it. *ret_why: what was found, for a person. */
+enum reach reach_look(const struct agent_conf *conf, struct err *ret_why);
 
 /* The same on a thread of its own: the resolver may take its time, and a reload does not wait for it. conf is
  * borrowed for the call. wake_fd becomes readable when it is done; it may be closed before that. NULL: no
- * thread could be had. */
+ * thread could be had. timeout_us: as REACH_TIMEOUT_US. */
 struct reach_job;
 struct reach_job *reach_start(
 	const struct agent_conf *conf, enum reach_depth depth, int64_t timeout_us, int wake_fd);

@@ -155,6 +155,8 @@ static void notice_connection(struct uplink *u, int64_t now_us)
 	}
 	u->connection = connection;
 	u->heard_us = u->control_at_us = now_us;
+	if (connection)
+		path_reset(u); /* what was found of the way while there was none says nothing of this one */
 	set_state(u, connection ? UPLINK_HELLO : UPLINK_DOWN);
 	if (connection)
 		COUNT(u, connections);

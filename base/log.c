@@ -101,3 +101,11 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
 	buf_fini(&line);
 	errno = saved_errno;
 }
+
+bool log_within(struct log_limit *limit, int per_second)
+{
+	int64_t second = clock_boot_us() / US_PER_S;
+	if (atomic_exchange(&limit->second, second) != second)
+		atomic_store(&limit->lines, 0);
+	return atomic_fetch_add(&limit->lines, 1) < per_second;
+}

@@ -19,4 +19,12 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...) PRI
 #define log_warn(event, ...)  log_line(LOG_WARN, event, __VA_ARGS__)
 #define log_error(event, ...) log_line(LOG_ERROR, event, __VA_ARGS__)
 
+/* So many lines a second about what a stranger can cause as often as they like; the rest is not said. Static, or zeroed. */
+#define LOG_STRANGERS_PER_S 10
+struct log_limit {
+	_Atomic int64_t second;
+	_Atomic int lines;
+};
+bool log_within(struct log_limit *limit, int per_second);
+
 #endif

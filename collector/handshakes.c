@@ -6,10 +6,10 @@
 
 /* Of a listener's: "auth" is all that TLS refuses, "proto" who speaks TLS and no REQ. Those of pipes and dialers have other
  * names above them. */
-static uint64_t failed_below(const nng_stat *parent)
+static uint64_t failed_below(nng_stat *parent)
 {
 	uint64_t n = 0;
-	for (nng_stat *s = nng_stat_child((nng_stat *)parent); s; s = nng_stat_next(s))
+	for (nng_stat *s = nng_stat_child(parent); s; s = nng_stat_next(s))
 		if (strcmp(nng_stat_name(s), "auth") == 0 || strcmp(nng_stat_name(s), "proto") == 0)
 			n += nng_stat_value(s);
 	return n;

@@ -23,9 +23,7 @@
 #define BUSY_QUEUE_MS  500  /* the queue is full: soon again */
 #define BUSY_STORE_MS  2000 /* the disk refuses: not so soon */
 #define BUSY_DRAIN_MS  5000
-#define DENIED_LOG_MAX 10 /* lines a second about refused peers */
 #define DEAD_EVERY_US  (5 * US_PER_S)
-#define HANDSHAKES_US  (5 * US_PER_S)
 #define CLOSE_WAIT_US  US_PER_S
 
 struct recv {
@@ -39,9 +37,8 @@ struct recv {
 	size_t n_tls;
 	atomic_bool draining;
 	atomic_uint_fast64_t refused, busy, denied;
-	atomic_int_fast64_t log_second;
-	atomic_int log_lines;
-	int64_t next_dead_us, next_handshakes_us;
+	struct log_limit log_limit;
+	int64_t next_dead_us;
 	atomic_uint_fast64_t handshakes_failed;
 };
 
@@ -143,10 +140,7 @@ static void answer_assignments(
 /* Anybody can make us refuse things as fast as they like; the log does not have to repeat all of it. */
 static bool may_log(struct recv *r)
 {
-	int64_t second = clock_boot_us() / US_PER_S;
-	if (atomic_exchange(&r->log_second, second) != second)
-		atomic_store(&r->log_lines, 0);
-	return atomic_fetch_add(&r->log_lines, 1) < DENIED_LOG_MAX;
+	return log_within(&r->log_limit, LOG_STRANGERS_PER_S);
 }
 
 /* -- messages -- */
@@ -408,13 +402,9 @@ void recv_push(struct recv *r)
 }
 
 /* Who is turned away by TLS never reaches us; that somebody was, nng's counters say. */
-static void look_at_handshakes(struct recv *r, int64_t now_us)
+static void look_at_handshakes(struct recv *r)
 {
-	uint64_t before = atomic_load(&r->handshakes_failed), failed;
-	if (now_us < r->next_handshakes_us)
-		return;
-	r->next_handshakes_us = now_us + HANDSHAKES_US;
-	failed = handshakes_failed();
+	uint64_t before = atomic_load(&r->handshakes_failed), failed = handshakes_failed();
 	if (failed <= before)
 		return;
 	atomic_store(&r->handshakes_failed, failed);
@@ -443,10 +433,10 @@ int64_t recv_tick(struct recv *r)
 				(nng_pipe){ .id = pipe }); /* it may have closed by itself meanwhile */
 			r->o.fleet_changed(r->o.ctx);
 		}
+		look_at_handshakes(r);
 		r->next_dead_us = now_us + DEAD_EVERY_US;
 	}
-	look_at_handshakes(r, now_us);
-	return MIN(fleet_next_deadline(r->o.fleet), MIN(r->next_dead_us, r->next_handshakes_us));
+	return MIN(fleet_next_deadline(r->o.fleet), r->next_dead_us);
 }
 
 /* -- coming up and going down -- */

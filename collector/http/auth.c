@@ -7,11 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "collector/http/server.h"
-
-#define DENIED_LOG_MAX 10 /* lines a second */
 
 void settings_set(struct settings *s, const struct http_options *o)
 {
@@ -78,10 +75,7 @@ static void log_denied(struct request *r, const char *why)
 {
 	char from[INET6_ADDRSTRLEN] = "?";
 	const struct sockaddr *a = (const struct sockaddr *)&r->conn->address;
-	int64_t second = clock_boot_us() / US_PER_S;
-	if (atomic_exchange(&r->http->denied_second, second) != second)
-		atomic_store(&r->http->denied_lines, 0);
-	if (atomic_fetch_add(&r->http->denied_lines, 1) >= DENIED_LOG_MAX)
+	if (!log_within(&r->http->denied, LOG_STRANGERS_PER_S))
 		return;
 	if (a->sa_family == AF_INET)
 		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, from, sizeof(from));

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "collector/entry_json.h"
 #include "collector/http/http.h"
 
@@ -289,8 +290,7 @@ struct http {
 	bool timer_on, timer_stop;
 	atomic_bool stopping;
 	atomic_size_t body_bytes;
-	atomic_int_fast64_t denied_second;
-	atomic_int denied_lines;
+	struct log_limit denied; /* what the log says of refused requests */
 	_Atomic uint64_t *answers; /* [route][class of status 1..5], the last row: no route */
 	_Atomic uint64_t latency[LATENCY_BUCKETS + 1], latency_sum_us;
 };

@@ -188,6 +188,19 @@ static void lines_of_threads_stay_whole(void **state)
 	assert_int_equal(lines, 800);
 }
 
+/* However often it is asked within a second. The second may turn once in between. */
+static void strangers_fill_no_log(void **state)
+{
+	struct log_limit limit = { 0 };
+	int n = 0;
+	(void)state;
+	for (int i = 0; i < 10000; i++)
+		n += log_within(&limit, LOG_STRANGERS_PER_S);
+	assert_true(n >= LOG_STRANGERS_PER_S && n % LOG_STRANGERS_PER_S == 0 && n <= 5 * LOG_STRANGERS_PER_S);
+	limit.second--; /* the next one */
+	assert_true(log_within(&limit, LOG_STRANGERS_PER_S));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +210,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_outside_can_forge_a_line, capture, release),
 		cmocka_unit_test_setup_teardown(a_long_message_is_cut_and_says_so, capture, release),
 		cmocka_unit_test_setup_teardown(lines_of_threads_stay_whole, capture, release),
+		cmocka_unit_test(strangers_fill_no_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,14 +8,7 @@ edges_ports
 edges_start v1
 world_conf 10 1s 60s
 collector_start
-for n in fra nrt; do
-	agent_conf "$n"
-	agent_start "$n"
-done
-tidemark deploy shop --version v1 --live-at now >/dev/null
-until_true 30 "v1 verified" verdict_is v1 verified
-peak_mib() { echo $(($(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$run/pid/collector")/status") / 1024)); }
-metric() { api /metrics | sed -n "s/^tidemark_$1 //p"; }
+two_agents_on_v1
 before=$(peak_mib)
 
 start readers "$bin/tests/e2e/http_crowd" "$http_port" 0 64

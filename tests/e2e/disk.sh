@@ -29,16 +29,10 @@ world_conf 50 500ms 300s
 sed -i "s#^store: .*#store: \"sqlite:$run/disk/tidemark.db\"#" "$run/collector.yaml"
 sql() { sqlite3 "file:$run/disk/tidemark.db?mode=ro" "$@"; }
 collector_start
-for n in fra nrt; do
-	agent_conf "$n"
-	agent_start "$n"
-done
-tidemark deploy shop --version v1 --live-at now >/dev/null
-until_true 30 "v1 verified" verdict_is v1 verified
+two_agents_on_v1
 
 status() { curl -s -o "$run/out" -w '%{http_code}' --max-time 10 "http://127.0.0.1:$http_port$1"; }
 not_ready() { [ "$(status /readyz)" = 503 ]; }
-metric() { api /metrics | sed -n "s/^tidemark_$1 //p"; }
 left() { sed -n 's/.*left_in_spool=\([0-9]*\).*/\1/p' "$run/log/agent-$1" | tail -1; }
 spooled() { sqlite3 "$run/agent/$1/spool/spool.db" 'select count(*) from batches'; }
 dd if=/dev/zero of="$run/disk/filler" bs=4k 2>/dev/null || true # until nothing fits

@@ -72,6 +72,18 @@ agent_start() { start "agent-$1" "$bin/agent/tidemark-agent" --config "$run/agen
 
 results() { api /api/v1/agents | jq '[.items[].results] | add // 0'; }
 results_reach() { [ "$(results)" -ge "$1" ]; }
+metric() { api /metrics | sed -n "s/^tidemark_$1 //p"; }
+peak_mib() { echo $(($(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$run/pid/collector")/status") / 1024)); } # the collector's memory, at the most
+# two agents in two regions, and the first version everywhere
+two_agents_on_v1() {
+	local n
+	for n in fra nrt; do
+		agent_conf "$n"
+		agent_start "$n"
+	done
+	tidemark deploy shop --version v1 --live-at now >/dev/null
+	until_true 30 "v1 verified" verdict_is v1 verified
+}
 deploy_id() { api "/api/v1/deploys?service=shop&version=$1" | jq -r '.items[0].id // empty'; }
 verdict() { api "/api/v1/deploys/$(deploy_id "$1")" | jq -r .verdict; }
 verdict_is() { [ "$(verdict "$1")" = "$2" ]; }

@@ -96,8 +96,7 @@ fault() {
 	say "ok   $version verified"
 }
 fault "cut" 5 'ip link set near0 down' 'ip link set near0 up' v2
-# 1 to 5 s as a rule: how far apart the packets of what is under way have got to be
-fault "half-open: answers are lost" 10 'ip route add blackhole 10.9.0.2/32' 'ip route del blackhole 10.9.0.2/32' v3
+fault "half-open: answers are lost" 5 'ip route add blackhole 10.9.0.2/32' 'ip route del blackhole 10.9.0.2/32' v3
 
 # This kernel may have no netem: packets go through a program instead, the same connections as before.
 bad_link() { # bad_link WHAT LOSS_PERCENT DELAY_MS JITTER_MS VERSION

@@ -16,9 +16,7 @@ free_port agents_port
 		"    endpoints: [{id: version, url: \"http://$demo_host/version\"}]" "agents:"
 	"$sim" --conf 0 "$n_agents"
 } >"$run/collector.yaml"
-metric() { api /metrics | sed -n "s/^tidemark_$1 //p"; }
 connected_are() { [ "$(metric agents_connected)" = "$1" ]; }
-peak_mib() { echo $(($(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$run/pid/collector")/status") / 1024)); }
 collector_start
 half=$((n_agents / 2))
 mkdir "$run/spools"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# slow - the collector's disk is slow, hangs, turns read-only, and takes half of what agents send (a library between the collector and its
+# slow - the collector's disk is slow, hangs, turns read-only, and takes a third of what agents send (a library between the collector and its
 # files): what is acknowledged is durable, /readyz says what is wrong, memory stays bounded, the newest state wins, nothing is lost.
 #   ./tests/e2e/slow.sh [SECONDS]      how long the overload lasts; 10 by default
 . "$(dirname "$0")/lib.sh"
@@ -25,15 +25,8 @@ collector_start() {
 	until_true 60 "the collector is ready" ready
 }
 collector_start
-for n in fra nrt; do
-	agent_conf "$n"
-	agent_start "$n"
-done
-tidemark deploy shop --version v1 --live-at now >/dev/null
-until_true 30 "v1 verified" verdict_is v1 verified
+two_agents_on_v1
 status() { curl -s -o "$run/out" -w '%{http_code}' --max-time 10 "http://127.0.0.1:$http_port$1"; }
-metric() { api /metrics | sed -n "s/^tidemark_$1 //p"; }
-peak_mib() { echo $(($(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$run/pid/collector")/status") / 1024)); }
 serve() { # serve VERSION: at the origin and, after a purge of every copy, at the edges
 	local n i
 	for n in $instances; do origin_serves "$n" "$1"; done

@@ -6,12 +6,7 @@ edges_ports
 edges_start v1
 world_conf 20 500ms 6s
 collector_start
-for n in fra nrt; do
-	agent_conf "$n"
-	agent_start "$n"
-done
-tidemark deploy shop --version v1 --live-at now >/dev/null
-until_true 30 "v1 verified" verdict_is v1 verified
+two_agents_on_v1
 until_true 30 "200 results" results_reach 200
 collector backup --config "$run/collector.yaml" "$run/backup.db" >"$run/out"
 say "ok   a backup while agents write: $(cat "$run/out")"

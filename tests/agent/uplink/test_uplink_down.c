@@ -95,7 +95,7 @@ static void stranger_stop(struct stranger *st)
 static void expect_look(const char *says, const struct agent_conf *c, enum reach want, const char *words)
 {
 	struct err why = { 0 };
-	enum reach got = reach_look(c, REACH_ALL, REACH_TIMEOUT_US, &why);
+	enum reach got = reach_look(c, &why);
 	if (got != want || !strstr(why.text, words))
 		fail_msg("%s: %s: %s", says, reach_name(got), why.text);
 	assert_true(strlen(reach_cure(got)) > 0);
