@@ -502,7 +502,10 @@ void hub_stats(struct hub *h, struct hub_stats *ret)
 	ret->refused_messages = recv.refused_messages;
 	ret->busy_answers = recv.busy_answers;
 	ret->denied = recv.denied;
-	ret->handshakes_failed = recv.handshakes_failed;
+	ret->handshakes_failed = recv.port.turned_away;
+	ret->agent_connections_refused = recv.port.refused;
+	ret->agent_connections_crowded_out = recv.port.crowded_out;
+	ret->agent_connections = recv.port.connections;
 	ret->agents_connected = fleet.connected;
 	ret->agent_lost_results = fleet.lost_results;
 	ret->agent_held_back = fleet.held_back;

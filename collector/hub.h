@@ -54,7 +54,9 @@ MUST_USE int hub_open_store(struct hub *h, struct store **ret, struct err *err);
 
 struct hub_stats { /* since start, unless it says otherwise */
 	int64_t started_at_us;
-	uint64_t entries, batches, duplicates, conflicts, results, refused_messages, busy_answers, denied, handshakes_failed;
+	uint64_t entries, batches, duplicates, conflicts, results, refused_messages, busy_answers, denied;
+	uint64_t handshakes_failed, agent_connections_refused, agent_connections_crowded_out;
+	size_t agent_connections; /* now, greeted or not */
 	uint64_t commits, commit_errors, snapshots;
 	int64_t commit_last_us, commit_max_us;
 	size_t queue_batches, queue_bytes;   /* now */

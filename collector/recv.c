@@ -1,7 +1,7 @@
 /* recv.c - see recv.h */
+#include <arpa/inet.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include <nng/supplemental/tls/tls.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,9 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/pem.h"
+#include "collector/agent_port.h"
 #include "collector/clockmap.h"
-#include "collector/handshakes.h"
 #include "collector/recv.h"
 #include "collector/socket_close.h"
 #include "proto/batch.h"
@@ -19,7 +18,7 @@
 #define UPLOAD_MAGIC   0x75706c64
 #define RECV_BUFFER    64   /* messages between nng's threads and ours; each may have a mebibyte */
 #define SEND_BUFFER    256  /* answers are small */
-#define TLS_KEPT       16   /* configurations ever used: pending accepts may still use an older one */
+#define BEHIND_URL     "tcp://127.0.0.1:0" /* the agents' port stands in front of it */
 #define BUSY_QUEUE_MS  500  /* the queue is full: soon again */
 #define BUSY_STORE_MS  2000 /* the disk refuses: not so soon */
 #define BUSY_DRAIN_MS  5000
@@ -33,13 +32,12 @@ struct recv {
 	char address[300];
 	pthread_t threads[RECV_THREADS];
 	size_t n_threads;
-	nng_tls_config *tls[TLS_KEPT];
-	size_t n_tls;
+	struct tls_server *tls; /* NULL: plain */
+	_Atomic(struct agent_port *) port; /* nng is there first */
 	atomic_bool draining;
 	atomic_uint_fast64_t refused, busy, denied;
 	struct log_limit log_limit;
 	int64_t next_dead_us;
-	atomic_uint_fast64_t handshakes_failed;
 };
 
 struct upload { /* one batch on its way through the writer */
@@ -143,6 +141,16 @@ static bool may_log(struct recv *r)
 	return log_within(&r->log_limit, LOG_STRANGERS_PER_S);
 }
 
+/* Where the agent is that speaks on this connection. False: it is none of our port's. */
+static bool peer_of(struct recv *r, nng_pipe p, char ret[LISTEN_TEXT_MAX])
+{
+	nng_sockaddr a;
+	struct agent_port *port = atomic_load(&r->port);
+	(void)snprintf(ret, LISTEN_TEXT_MAX, "?");
+	return port && nng_pipe_get_addr(p, NNG_OPT_REMADDR, &a) == 0 && a.s_family == NNG_AF_INET &&
+	       agent_port_peer(port, ntohs(a.s_in.sa_port), ret);
+}
+
 /* -- messages -- */
 
 static void handle_hello(
@@ -152,12 +160,14 @@ static void handle_hello(
 	struct collector_conf *conf;
 	struct assign_out out;
 	void *replaced;
+	char from[LISTEN_TEXT_MAX];
+	(void)peer_of(r, nng_msg_get_pipe(msg), from);
 	enum denial d = fleet_hello(r->o.fleet, pipe, h, received_us, clock_boot_us(), &agent, &replaced);
 	recv_deny(r, replaced, DENIED_REPLACED);
 	if (d != DENIAL_COUNT) {
 		if (may_log(r))
-			log_warn("agent_denied", "agent=\"%.*s\" reason=%s retry_ms=%" PRIu32,
-				STR_ARG(h->agent), denial_name(d), retry_ms[d]);
+			log_warn("agent_denied", "agent=\"%.*s\" reason=%s from=%s retry_ms=%" PRIu32,
+				STR_ARG(h->agent), denial_name(d), from, retry_ms[d]);
 		answer_denied(r, msg, d);
 		return;
 	}
@@ -170,8 +180,8 @@ static void handle_hello(
 		m.assignments = out.a;
 	m.clock = clock_of(received_us);
 	answer(r, msg, &m);
-	log_info("agent_connected", "agent=%.*s region=%.*s software=\"%.*s\" pipe=%" PRIu32,
-		STR_ARG(agent.name), STR_ARG(agent.region), STR_ARG(h->software), pipe);
+	log_info("agent_connected", "agent=%.*s region=%.*s from=%s software=\"%.*s\" pipe=%" PRIu32,
+		STR_ARG(agent.name), STR_ARG(agent.region), from, STR_ARG(h->software), pipe);
 	assign_out_fini(&out);
 	collector_conf_unref(conf);
 }
@@ -345,9 +355,11 @@ static void handle_message(struct receiver *rx, nng_msg *msg)
 	if (d == DENIAL_COUNT) {
 		handle_watch(r, msg, pipe, &agent, &m, received_us);
 	} else {
+		char from[LISTEN_TEXT_MAX];
+		(void)peer_of(r, nng_msg_get_pipe(msg), from);
 		atomic_fetch_add(&r->refused, d == DENIED_MALFORMED);
 		if (may_log(r))
-			log_warn("message_denied", "pipe=%" PRIu32 " bytes=%zu reason=%s err=\"%s\"", pipe,
+			log_warn("message_denied", "from=%s pipe=%" PRIu32 " bytes=%zu reason=%s err=\"%s\"", from, pipe,
 				bytes.n, denial_name(d), rc < 0 ? err.text : "");
 		answer_denied(r, msg, d);
 	}
@@ -374,11 +386,17 @@ static void *receiver_main(void *arg)
 
 /* -- pipes -- */
 
-/* ADD_PRE and not _POST: messages may be there before _POST is told. Must not wait, nor close anything. */
+/* ADD_PRE and not _POST: messages may be there before _POST is told. Must not wait, nor close anything but this one. Who on this
+ * machine dials nng itself would go around TLS and its limits. */
 static void pipe_added(nng_pipe p, nng_pipe_ev ev, void *arg)
 {
 	struct recv *r = arg;
+	char from[LISTEN_TEXT_MAX];
 	(void)ev;
+	if (!peer_of(r, p, from)) {
+		(void)nng_pipe_close(p);
+		return;
+	}
 	fleet_pipe_added(r->o.fleet, (uint32_t)nng_pipe_id(p), clock_boot_us());
 }
 
@@ -401,19 +419,6 @@ void recv_push(struct recv *r)
 	free(list);
 }
 
-/* Who is turned away by TLS never reaches us; that somebody was, nng's counters say. */
-static void look_at_handshakes(struct recv *r)
-{
-	uint64_t before = atomic_load(&r->handshakes_failed), failed = handshakes_failed();
-	if (failed <= before)
-		return;
-	atomic_store(&r->handshakes_failed, failed);
-	log_warn("handshakes_failed",
-		"n=%" PRIu64 " listen=%s why=\"no certificate that is trusted here, no TLS, or another protocol\" turned away; an "
-		"agent's own log says which",
-		failed - before, r->address);
-}
-
 int64_t recv_tick(struct recv *r)
 {
 	struct fleet_parked p;
@@ -433,7 +438,6 @@ int64_t recv_tick(struct recv *r)
 				(nng_pipe){ .id = pipe }); /* it may have closed by itself meanwhile */
 			r->o.fleet_changed(r->o.ctx);
 		}
-		look_at_handshakes(r);
 		r->next_dead_us = now_us + DEAD_EVERY_US;
 	}
 	return MIN(fleet_next_deadline(r->o.fleet), r->next_dead_us);
@@ -446,63 +450,41 @@ static int nng_failed(int rc, const char *what, const char *address, struct err 
 	return rc == 0 ? 0 : err_set(err, ERR_NET, "%s %s: %s", what, address, nng_strerror(rc));
 }
 
-static int tls_make(const struct collector_conf *c, nng_tls_config **ret, struct err *err)
+static int tls_set(struct recv *r, const struct collector_conf *c, struct err *err)
 {
-	nng_tls_config *cfg = NULL;
-	struct buf cert, key, ca;
-	buf_init(&cert, PEM_MAX);
-	buf_init(&key, PEM_MAX);
-	buf_init(&ca, PEM_CA_MAX);
-	int rc = pem_file_read(c->tls.cert, &cert, err);
-	if (rc == 0)
-		rc = pem_file_read(c->tls.key, &key, err);
-	if (rc == 0 && c->tls.ca)
-		rc = pem_file_read(c->tls.ca, &ca, err);
-	if (rc == 0)
-		rc = nng_failed(nng_tls_config_alloc(&cfg, NNG_TLS_MODE_SERVER), "TLS", "", err);
-	if (rc == 0)
-		rc = nng_failed(nng_tls_config_own_cert(cfg, cert.p, key.p, NULL),
-			"certificate or key do not fit together:", c->tls.cert, err);
-	if (rc == 0 && c->tls.ca)
-		rc = nng_failed(
-			nng_tls_config_ca_chain(cfg, ca.p, NULL), "no certificates in", c->tls.ca, err);
-	if (rc == 0)
-		rc = nng_failed(
-			nng_tls_config_auth_mode(cfg, c->tls.require_agent_cert ? NNG_TLS_AUTH_MODE_REQUIRED
-						      : c->tls.ca               ? NNG_TLS_AUTH_MODE_OPTIONAL
-										: NNG_TLS_AUTH_MODE_NONE),
-			"TLS", "", err);
-	if (rc == 0)
-		*ret = cfg;
-	else if (cfg)
-		nng_tls_config_free(cfg);
-	buf_fini(&cert);
-	buf_fini(&key);
-	buf_fini(&ca);
-	return rc;
+	struct tls_server_pem pem = { c->tls.cert, c->tls.key, c->tls.ca, c->tls.require_agent_cert };
+	return r->tls ? tls_server_set(r->tls, &pem, err) : tls_server_new(&pem, &r->tls, err);
 }
 
 int recv_set_tls(struct recv *r, const struct collector_conf *c, struct err *err)
 {
-	nng_tls_config *cfg = NULL;
-	if (!str_starts(str_of(c->listen_agents), "tls+tcp://"))
-		return 0;
-	if (r->n_tls == TLS_KEPT) /* each is kept until the end: an accept under way may use any of them */
-		return err_set(err, ERR_FULL,
-			"certificates were changed %d times: restart to change them again", TLS_KEPT);
-	int rc = tls_make(c, &cfg, err);
+	return r->tls ? tls_set(r, c, err) : 0; /* whether there is TLS at all stands in listen.agents, which wants a restart */
+}
+
+static int port_start(struct recv *r, int behind, struct err *err)
+{
+	const struct collector_conf *c = r->o.conf;
+	struct str url = str_of(c->listen_agents);
+	struct agent_port *port = NULL;
+	struct agent_port_options o = { .behind = (uint16_t)behind };
+	bool is_tls = str_starts(url, "tls+tcp://");
+	int rc = is_tls ? tls_set(r, c, err) : 0;
+	o.tls = r->tls;
+	o.listen = str_from(url, (size_t)str_rfind(url, '/') + 1);
+	if (rc == 0)
+		rc = agent_port_start(&o, &port, err);
 	if (rc < 0)
 		return rc;
-	r->tls[r->n_tls++] = cfg;
-	return nng_failed(
-		nng_listener_set_ptr(r->listener, NNG_OPT_TLS_CONFIG, cfg), "TLS", c->listen_agents, err);
+	atomic_store(&r->port, port);
+	struct str base = str_first(url, (size_t)str_rfind(url, ':'));
+	(void)snprintf(r->address, sizeof(r->address), "%.*s:%d", STR_ARG(base), agent_port_number(port)); /* for people; cut if absurd */
+	return 0;
 }
 
 static int listen_start(struct recv *r, struct err *err)
 {
-	const struct collector_conf *c = r->o.conf;
-	const char *url = c->listen_agents;
-	int port;
+	const char *url = BEHIND_URL;
+	int port = 0;
 	int rc = nng_failed(nng_rep0_open_raw(&r->socket), "socket for", url, err);
 	if (rc < 0)
 		return rc;
@@ -526,21 +508,11 @@ static int listen_start(struct recv *r, struct err *err)
 		rc = nng_failed(nng_listener_set_size(r->listener, NNG_OPT_RECVMAXSZ, WIRE_MESSAGE_MAX + 64),
 			"limit for", url, err);
 	if (rc == 0)
-		rc = nng_failed(nng_listener_set_bool(r->listener, NNG_OPT_TCP_KEEPALIVE, true),
-			"keepalive for", url, err);
-	if (rc == 0)
-		rc = recv_set_tls(r, c, err);
-	if (rc == 0)
 		rc = nng_failed(nng_listener_start(r->listener, 0), "cannot listen on", url, err);
 	if (rc == 0)
 		rc = nng_failed(nng_listener_get_int(r->listener, NNG_OPT_TCP_BOUND_PORT, &port), "port of",
 			url, err);
-	if (rc < 0)
-		return rc;
-	struct str base = str_first(str_of(url), (size_t)str_rfind(str_of(url), ':'));
-	(void)snprintf(r->address, sizeof(r->address), "%.*s:%d", STR_ARG(base),
-		port); /* for people; cut if absurd */
-	return 0;
+	return rc == 0 ? port_start(r, port, err) : rc;
 }
 
 int recv_start(const struct recv_options *o, struct recv **ret, struct err *err)
@@ -571,28 +543,29 @@ void recv_drain(struct recv *r)
 }
 
 /* nng calls back under its own lock, so once it was told otherwise none of ours runs any more. */
-static bool close_socket(struct recv *r)
+static void close_socket(struct recv *r)
 {
 	(void)nng_pipe_notify(r->socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
 	(void)nng_pipe_notify(r->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
 	struct socket_close *c = socket_close_begin(r->socket);
 	for (size_t i = 0; i < r->n_threads; i++)
 		INVARIANT(pthread_join(r->threads[i], NULL) == 0);
-	return socket_close_end(c, CLOSE_WAIT_US);
+	(void)socket_close_end(c, CLOSE_WAIT_US); /* nothing of ours is its any more */
 }
 
 void recv_stop(struct recv *r)
 {
 	if (!r)
 		return;
-	bool closed = nng_socket_id(r->socket) <= 0 || close_socket(r);
-	for (size_t i = 0; closed && i < r->n_tls; i++)
-		nng_tls_config_free(r->tls[i]);
+	if (nng_socket_id(r->socket) > 0)
+		close_socket(r);
+	agent_port_stop(r->port);
+	tls_server_free(r->tls);
 	free(r);
 }
 
 void recv_counts(struct recv *r, struct recv_counts *ret)
 {
-	*ret = (struct recv_counts){ atomic_load(&r->refused), atomic_load(&r->busy),
-		atomic_load(&r->denied), atomic_load(&r->handshakes_failed) };
+	*ret = (struct recv_counts){ atomic_load(&r->refused), atomic_load(&r->busy), atomic_load(&r->denied), { 0 } };
+	agent_port_counts(r->port, &ret->port);
 }

@@ -1,10 +1,11 @@
-/* recv.h - the collector's end of the wire: one listener, a raw REP socket, threads that decode, check and
+/* recv.h - the collector's end of the wire: the agents' port, a raw REP socket behind it, threads that decode, check and
  * hand over. They never wait for the disk: a full queue is answered Busy. Refused agents get an answer, never
  * a closed pipe (they would be back several times a second). Whose message it is, the pipe says, bound by
  * Hello; nothing in a later message can change it. */
 #ifndef COLLECTOR_RECV_H
 #define COLLECTOR_RECV_H
 
+#include "collector/agent_port.h"
 #include "collector/assign_out.h"
 #include "collector/fleet.h"
 #include "collector/writer.h"
@@ -42,7 +43,8 @@ int64_t recv_tick(struct recv *r);
 void recv_deny(struct recv *r, void *msg, enum denial why);
 
 struct recv_counts {
-	uint64_t refused_messages, busy_answers, denied, handshakes_failed;
+	uint64_t refused_messages, busy_answers, denied;
+	struct agent_port_counts port;
 };
 void recv_counts(struct recv *r, struct recv_counts *ret);
 

@@ -133,6 +133,12 @@ static void hub_families(struct buf *b, struct hub *hub)
 	one(b, "agents_denied_total", "counter", "Agents turned away.", (double)s.denied);
 	one(b, "agent_handshakes_failed_total", "counter",
 		"Peers turned away before a message: by TLS, or of another protocol.", (double)s.handshakes_failed);
+	one(b, "agent_connections", "gauge", "Connections of the agents' port now, greeted or not.", (double)s.agent_connections);
+	one(b, "agent_connections_refused_total", "counter", "Connections of the agents' port that were over a limit.",
+		(double)s.agent_connections_refused);
+	one(b, "agent_connections_crowded_out_total", "counter",
+		"Connections that had not greeted yet and went for a newcomer of an address with fewer.",
+		(double)s.agent_connections_crowded_out);
 	one(b, "agents_connected", "gauge", "Agents connected now.", (double)s.agents_connected);
 	one(b, "agent_lost_results_total", "counter", "Results that agents' spools had to drop.",
 		(double)s.agent_lost_results);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/listen.h"
 #include "base/log.h"
 
 #define HTTP_MAGIC    0x477e9b01
@@ -18,7 +19,6 @@
 #define TICK_MAX_US   (500 * US_PER_MS)
 #define TICK_MIN_US   (10 * US_PER_MS)
 #define STATUS_US     US_PER_S /* pause between two looks at the components' status */
-#define LISTEN_BACKLOG 4096 /* the kernel bounds it (net.core.somaxconn); over it a SYN is lost, and comes again after 1 s */
 #define STOP_US       (5 * US_PER_S)
 
 const int64_t latency_bounds_us[LATENCY_BUCKETS] = { 1000, 5000, 25000, 100000, 500000, 2500000, 10000000,
@@ -318,44 +318,6 @@ static struct http_limits limits_with_defaults(const struct http_limits *l)
 	return r;
 }
 
-/* "127.0.0.1:8470", "[::1]:0", "localhost:8470", ":8470" */
-static int address_resolve(struct str listen, struct addrinfo **ret, struct err *err)
-{
-	ptrdiff_t colon = str_rfind(listen, ':');
-	if (colon < 0)
-		return err_set(err, ERR_SYNTAX, "listen address '%.*s' has no port", STR_ARG(listen));
-	struct str host = str_first(listen, (size_t)colon), port = str_from(listen, (size_t)colon + 1);
-	if (str_starts(host, "[") && str_ends(host, "]"))
-		host = (struct str){ host.p + 1, host.n - 2 };
-	char *h = str_dup(host), *p = str_dup(port);
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-	int rc = port.n ? getaddrinfo(host.n ? h : NULL, p, &hints, ret) : EAI_NONAME;
-	free(h);
-	free(p);
-	return rc == 0 ? 0
-		       : err_set(err, ERR_SYNTAX, "listen address '%.*s': %s", STR_ARG(listen),
-				 gai_strerror(rc));
-}
-
-/* The socket is ours and not the library's, for its errors: address in use, permission, each with its
- * sentence. */
-static int listen_open(struct str listen_text, const struct addrinfo *a, int *ret_fd, struct err *err)
-{
-	int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_set(err, ERR_IO, "no socket for %.*s: %s", STR_ARG(listen_text), strerror(errno));
-	(void)setsockopt(
-		fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* a restart must not wait for TIME_WAIT */
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
-		int rc = err_set(
-			err, ERR_IO, "cannot listen on %.*s: %s", STR_ARG(listen_text), strerror(errno));
-		close(fd);
-		return rc;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 static void note_address(struct http *h, int fd, const char *scheme)
 {
 	struct sockaddr_storage a = { 0 };
@@ -418,7 +380,7 @@ static int check_options(struct http *h, const struct http_options *o, struct er
 int http_start(struct hub *hub, const struct http_options *o, struct http **ret, struct err *err)
 {
 	struct addrinfo *a = NULL;
-	int fd = -1, rc = address_resolve(o->listen, &a, err);
+	int fd = -1, rc = listen_resolve(o->listen, &a, err);
 	if (rc < 0)
 		return rc;
 	INVARIANT(a != NULL);

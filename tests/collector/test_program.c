@@ -216,7 +216,7 @@ static void test_it_cannot_start_and_says_why(void **state)
 			"/nowhere/at/all.db" },
 		{ "an address of somebody else",
 			"insecure: true\nlisten: {http: '127.0.0.1:0', agents: 'tcp://192.0.2.1:0'}\n",
-			"cannot listen on tcp://192.0.2.1:0" },
+			"cannot listen on 192.0.2.1:0: Cannot assign requested address" },
 	};
 	(void)snprintf(conf, sizeof(conf), "%s/c.yaml", f->dir);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

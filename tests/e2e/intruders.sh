@@ -91,26 +91,26 @@ rc=0
 [ $rc -ne 0 ] || die "an agent without a token starts"
 say "ok   no token: $(head -1 "$run/out" | cut -c1-110)"
 
-# What TLS refuses: the agent says why, the collector how many.
+# What TLS refuses: the agent says why, the collector who and why.
 failed() { api /metrics | sed -n 's/^tidemark_agent_handshakes_failed_total //p'; }
 failed_more() { [ "$(failed)" -gt "$before" ]; }
-refused_by_tls() { # refused_by_tls WHAT NAME PATTERN SED...
-	local what=$1 name=$2 pattern=$3
-	shift 3
+refused_by_tls() { # refused_by_tls WHAT NAME PATTERN WHY SED...: WHY is the collector's
+	local what=$1 name=$2 pattern=$3 why=$4
+	shift 4
 	before=$(failed)
 	intruder "$name" "$@"
 	until_true 20 "the agent's log says: $pattern" agent_says "$name" "$pattern"
 	until_true 20 "counted: $what" failed_more
+	grep -qE "handshake_failed from=127.0.0.1:[0-9]+ why=\"$why" "$run/log/collector" || die "the collector does not say who, and $why: $(grep handshake_failed "$run/log/collector")"
 	say "ok   $what: $(grep -o -- 'reason=.*cure=' "$run/log/agent-$name" | head -1 | cut -c1-100)"
 	stop "agent-$name" KILL
 }
-refused_by_tls "plain to the TLS port" plain 'uplink_still_down' -e 's#tls+tcp://localhost#tcp://127.0.0.1#' -e '/^tls:/d'
-refused_by_tls "no certificate" bare 'uplink_still_down' -e 's#, cert: .*#}#'
-refused_by_tls "an expired certificate" old 'uplink_still_down' -e "s#agent\.pem#expired.pem#; s#agent\.key#expired.key#"
-refused_by_tls "a stranger's certificate" outsider 'uplink_still_down' -e "s#agent\.pem#outsider.pem#; s#agent\.key#outsider.key#"
-refused_by_tls "a collector of another name" misled 'reason=.*name' -e "s#tls: {#tls: {server_name: elsewhere.example, #"
-refused_by_tls "a collector that a stranger vouches for" fooled 'uplink_still_down' -e "s#ca: $pem/ca.pem#ca: $pem/stranger.pem#"
-grep -q 'handshakes_failed n=' "$run/log/collector" || die "no handshakes_failed in the collector's log"
+refused_by_tls "plain to the TLS port" plain 'uplink_still_down' 'it does not speak TLS' -e 's#tls+tcp://localhost#tcp://127.0.0.1#' -e '/^tls:/d'
+refused_by_tls "no certificate" bare 'uplink_still_down' 'it shows no certificate' -e 's#, cert: .*#}#'
+refused_by_tls "an expired certificate" old 'uplink_still_down' 'The certificate is NOT trusted.*expired' -e "s#agent\.pem#expired.pem#; s#agent\.key#expired.key#"
+refused_by_tls "a stranger's certificate" outsider 'uplink_still_down' 'The certificate is NOT trusted.*unknown' -e "s#agent\.pem#outsider.pem#; s#agent\.key#outsider.key#"
+refused_by_tls "a collector of another name" misled 'reason=.*name' 'it (broke the handshake off|went away during the handshake)' -e "s#tls: {#tls: {server_name: elsewhere.example, #"
+refused_by_tls "a collector that a stranger vouches for" fooled 'uplink_still_down' 'it (broke the handshake off|went away during the handshake)' -e "s#ca: $pem/ca.pem#ca: $pem/stranger.pem#"
 
 # Two of one name: the newest is believed, the older one told.
 intruder twin -e 's#x#x#'
