@@ -241,6 +241,7 @@ static void *port_main(void *arg)
 {
 	struct agent_port *p = arg;
 	struct epoll_event events[EVENTS];
+	eventfd_t told;
 	while (!p->stop_us || (n_of(p) > 0 && clock_boot_us() < p->stop_us)) {
 		int n = epoll_wait(p->epoll, events, EVENTS, wait_ms(p, clock_boot_us()));
 		INVARIANT(n >= 0 || errno == EINTR);
@@ -249,7 +250,9 @@ static void *port_main(void *arg)
 			void *whose = events[i].data.ptr;
 			if (whose == &p->listener)
 				accept_some(p);
-			else if (whose != &p->wake && ((struct side *)whose)->conn->phase != CONN_DEAD)
+			else if (whose == &p->wake)
+				(void)eventfd_read(p->wake, &told);
+			else if (((struct side *)whose)->conn->phase != CONN_DEAD)
 				agent_conn_step(p, whose, events[i].events);
 		}
 		dial_queued(p);

@@ -112,6 +112,14 @@ refused_by_tls "a stranger's certificate" outsider 'uplink_still_down' 'The cert
 refused_by_tls "a collector of another name" misled 'reason=.*name' 'it (broke the handshake off|went away during the handshake)' -e "s#tls: {#tls: {server_name: elsewhere.example, #"
 refused_by_tls "a collector that a stranger vouches for" fooled 'uplink_still_down' 'it (broke the handshake off|went away during the handshake)' -e "s#ca: $pem/ca.pem#ca: $pem/stranger.pem#"
 
+# nng listens on loopback behind the agents' port; who is on this machine and dials it there would go around TLS and its certificates.
+inner=$(ss -Hltnp | grep "pid=$(cat "$run/pid/collector")," | awk '{print $4}' | sed -n 's/^127\.0\.0\.1://p' | grep -vx -e "$http_port" -e "$agents_port")
+intruder around -e "s#tls+tcp://localhost:$agents_port#tcp://127.0.0.1:$inner#" -e '/^tls:/d'
+until_true 20 "the agent is not let in" agent_says around 'uplink_still_down'
+! agent_says around 'uplink_up' || die "an agent got in at 127.0.0.1:$inner, without TLS"
+say "ok   around TLS, at 127.0.0.1:$inner: $(grep -o -- 'reason=.*cure=' "$run/log/agent-around" | head -1 | cut -c1-100)"
+stop agent-around KILL
+
 # Two of one name: the newest is believed, the older one told.
 intruder twin -e 's#x#x#'
 until_true 15 "the older one is told" agent_says fra 'denied .*reason=replaced'
