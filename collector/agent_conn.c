@@ -49,8 +49,7 @@ static void phase_leave(struct agent_port *p, struct agent_conn *c)
 {
 	p->n_queued -= c->phase == CONN_QUEUED;
 	p->n_behind -= c->phase == CONN_BEHIND;
-	if (c->phase <= CONN_BEHIND)
-		conn_greeted(p, c);
+	c->place->greeting -= c->phase <= CONN_BEHIND;
 }
 
 void agent_conn_kill(struct agent_port *p, struct agent_conn *c)

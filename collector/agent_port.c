@@ -79,12 +79,6 @@ static void place_drop_if_empty(struct agent_port *p, struct place *place)
 	free(place);
 }
 
-void conn_greeted(struct agent_port *p, struct agent_conn *c)
-{
-	(void)p;
-	c->place->greeting--;
-}
-
 static size_t n_of(const struct agent_port *p)
 {
 	return p->greeting.n + p->open.n + p->ending.n;

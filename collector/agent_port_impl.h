@@ -88,6 +88,5 @@ void side_watch(struct agent_port *p, struct side *s, uint32_t events);
 
 /* -- agent_port.c -- */
 void conn_move(struct agent_conn *c, struct conn_list *to);
-void conn_greeted(struct agent_port *p, struct agent_conn *c); /* it is no longer greeting */
 
 #endif

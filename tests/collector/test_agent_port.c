@@ -446,6 +446,31 @@ static void test_an_address_has_a_share_of_its_own(void **state)
 	down(&r);
 }
 
+/* Who has greeted is not put out for a newcomer. */
+static void test_with_every_place_taken_the_newcomer_is_refused(void **state)
+{
+	struct rig r;
+	char got[8];
+	(void)state;
+	up(&r, false, false, (struct agent_port_limits){ .connections = 1 });
+	int there = dial(&r);
+	assert_int_equal(send(there, greeting, 8, 0), 8);
+	int nng = taken(&r, WAIT_MS);
+	read_all(nng, got, 8);
+	assert_int_equal(send(nng, "greeting", 8, 0), 8);
+	read_all(there, got, 8);
+	int late = dial_from(&r, "127.0.0.7");
+	assert_true(ends(late, WAIT_MS));
+	assert_int_equal(counts(&r).refused, 1);
+	assert_int_equal(send(there, "and more", 8, 0), 8);
+	read_all(nng, got, 8);
+	assert_memory_equal(got, "and more", 8);
+	close(there);
+	close(late);
+	close(nng);
+	down(&r);
+}
+
 /* As many as stopped nng's own TLS for good; over in seconds. */
 static void test_thousands_of_abandoned_handshakes_do_no_harm(void **state)
 {
@@ -483,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_half_a_greeting_has_a_deadline),
 		cmocka_unit_test(test_the_address_that_holds_most_gives_way),
 		cmocka_unit_test(test_an_address_has_a_share_of_its_own),
+		cmocka_unit_test(test_with_every_place_taken_the_newcomer_is_refused),
 		cmocka_unit_test(test_thousands_of_abandoned_handshakes_do_no_harm),
 	};
 	log_init("test_agent_port", LOG_ERROR, LOG_TEXT);

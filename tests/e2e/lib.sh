@@ -84,6 +84,15 @@ two_agents_on_v1() {
 	tidemark deploy shop --version v1 --live-at now >/dev/null
 	until_true 30 "v1 verified" verdict_is v1 verified
 }
+# they stop in order, and nothing is left
+two_agents_drain() {
+	local n
+	for n in fra nrt; do stop "agent-$n"; done
+	for n in fra nrt; do
+		equal "spool of $n after its drain" 0 "$(sqlite3 "$run/agent/$n/spool/spool.db" 'select count(*) from batches')"
+	done
+	equal "results that agents lost" 0 "$(metric agent_lost_results_total)"
+}
 deploy_id() { api "/api/v1/deploys?service=shop&version=$1" | jq -r '.items[0].id // empty'; }
 verdict() { api "/api/v1/deploys/$(deploy_id "$1")" | jq -r .verdict; }
 verdict_is() { [ "$(verdict "$1")" = "$2" ]; }

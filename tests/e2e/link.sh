@@ -142,11 +142,7 @@ else
 	say "skip: no TUN device here ($(tail -1 "$run/log/netfault"))"
 fi
 
-for n in fra nrt; do stop "agent-$n"; done
-for n in fra nrt; do
-	equal "spool of $n after its drain" 0 "$(sqlite3 "$run/agent/$n/spool/spool.db" 'select count(*) from batches')"
-done
-equal "results that agents lost" 0 "$(api /metrics | sed -n 's/^tidemark_agent_lost_results_total //p')"
+two_agents_drain
 stop collector
 equal "batches that came twice and were kept twice" "" "$(sql 'select 1 from journal where agent_id is not null group by agent_id, epoch, number having count(*) > 1')"
 equal "epochs with holes" "" "$(sql 'select epoch from journal where agent_id is not null group by agent_id, epoch

@@ -101,11 +101,7 @@ after=$(peak_mib)
 [ $((after - before)) -le 200 ] || die "memory grew from $before to $after MiB"
 say "ok   memory: $before MiB before, $after MiB at the most"
 
-for n in fra nrt; do stop "agent-$n"; done
-for n in fra nrt; do
-	equal "spool of $n after its drain" 0 "$(sqlite3 "$run/agent/$n/spool/spool.db" 'select count(*) from batches')"
-done
-equal "results that agents lost" 0 "$(metric agent_lost_results_total)"
+two_agents_drain
 stop collector
 equal "batches of the load, of $(field put) that were put" "$(field put)" \
 	"$(sql "select count(*) from journal j join names n on n.id = j.agent_id where n.text like 'sim-%'")"
